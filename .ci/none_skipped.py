@@ -1,0 +1,26 @@
+"""Fails unless tests ran, those against real servers among them, and not one was skipped."""
+
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+REQUIRED_TIERS = ("tests.unit", "tests.contract", "tests.integration")
+
+
+def complaints(report: Path) -> list[str]:
+    """Read pytest's JUnit report and say what is wrong with it."""
+    cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314 (we wrote it ourselves)
+    places = [case.get("classname", "") for case in cases]
+    skipped = [case for case in cases if case.find("skipped") is not None]
+    return [
+        *(f"skipped: {case.get('classname')}.{case.get('name')}" for case in skipped),
+        *(
+            f"no test ran: {tier}"
+            for tier in REQUIRED_TIERS
+            if not any(place.startswith(f"{tier}.") for place in places)
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(complaints(Path(sys.argv[1]))) or 0)

@@ -1,0 +1,1 @@
+"""What people and Prometheus see: status, metrics, HTTP, guide and logs."""
