@@ -1,0 +1,1 @@
+"""A live migration on embedded servers: an optional extra that nothing imports."""
