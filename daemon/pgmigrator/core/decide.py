@@ -1,0 +1,334 @@
+"""The state machine: one observation in, a phase and the actions that would be right out.
+
+`RULES` are tried in order and the first answer wins; those for the furthest evidence come first. A
+rule offers its actions by preference; `decide` picks the first that may start now. The same
+observation always gives the same decision.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pgmigrator.core import actions as a
+from pgmigrator.core import plan
+from pgmigrator.core.marker import Marker, Step
+from pgmigrator.core.model import Observation, Phase, Problem, Severity
+
+#: what the rows of the last comparison of counts say, they say this long if they differ
+RECOUNT_AFTER_MISMATCH_SECONDS = 10.0
+
+#: these protect the source and start whatever else is under way
+URGENT = frozenset({"DropFromPublication", "DropSlot"})
+#: these may start while one of those is under way
+BESIDE = {"SynchronizeSequences": frozenset({"VerifyRowCounts", "RestoreRest"})}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the observation means, and what to do about it."""
+
+    phase: Phase
+    reason: str
+    #: what would be right, in order of preference
+    offers: tuple[a.Action, ...] = ()
+    #: what to start now; None: nothing
+    action: a.Action | None = None
+
+
+Rule = Callable[[Observation, tuple[Problem, ...]], Decision | None]
+
+
+def decide(obs: Observation, problems: tuple[Problem, ...]) -> Decision:
+    """Return the phase of a database and at most one action to start."""
+    decision = next(answer for rule in RULES if (answer := rule(obs, problems)) is not None)
+    offers = _urgent(obs) + decision.offers
+    action = next((offer for offer in offers if may_start(offer, obs)), None)
+    return replace(decision, offers=offers, action=action)
+
+
+def may_start(action: a.Action, obs: Observation) -> bool:
+    """Tell whether an action may start beside what is under way."""
+    if action.kind in obs.waiting or action.kind in obs.running:
+        return False
+    if action.kind in URGENT:
+        return True
+    return obs.running <= BESIDE.get(action.kind, frozenset())
+
+
+def _urgent(obs: Observation) -> tuple[a.Action, ...]:
+    """What protects the source, in every phase in which something of ours is there."""
+    found: list[a.Action] = []
+    if _keeps_too_much_wal(obs):
+        found.append(a.DropSlot())
+    if obs.destination is not None and (lost := plan.losing_identity(obs)):
+        found.append(a.DropFromPublication(lost))
+    return tuple(found)
+
+
+def _keeps_too_much_wal(obs: Observation) -> bool:
+    return (
+        obs.source is not None
+        and obs.source.slot is not None
+        and obs.source.slot.wal_status != "lost"
+        and obs.source.slot.retained_bytes + obs.source.slot.sync_retained_bytes
+        > obs.policy.max_retained_wal_bytes
+    )
+
+
+def _passed(obs: Observation, step: Step) -> bool:
+    return obs.marker is not None and step in obs.marker.steps
+
+
+# --- the rules -----------------------------------------------------------------------------------
+
+
+def destination_unknown(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """Without the destination there is no marker, and so no phase."""
+    if obs.destination is None:
+        return Decision(Phase.UNKNOWN, obs.destination_error or "the destination was not read")
+    if obs.destination.newer_marker:
+        return Decision(Phase.UNKNOWN, obs.destination.newer_marker)
+    return None
+
+
+def completed(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """Everything of ours is gone, or will be once the source answers again."""
+    if not _passed(obs, Step.COMPLETED):
+        return None
+    if obs.source is not None and (obs.source.slot or obs.source.publication):
+        return Decision(
+            Phase.COMPLETED, "removing what was left on the source", (a.RemoveReplication(),)
+        )
+    return Decision(Phase.COMPLETED, "the migration is complete")
+
+
+def completing(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """`completing` and `abandoned` only ever lead to removal."""
+    if not (_passed(obs, Step.COMPLETING) or _passed(obs, Step.ABANDONED)):
+        return None
+    return Decision(
+        Phase.SWITCHED, "removing everything of ours from the source", (a.RemoveReplication(),)
+    )
+
+
+def switched(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """After the switch the destination belongs to the application: we only watch the source."""
+    if not _passed(obs, Step.SWITCHED):
+        return None
+    offers: list[a.Action] = []
+    if obs.destination and obs.destination.subscription and obs.destination.subscription.enabled:
+        offers.append(a.DisableSubscription())
+    if obs.policy.complete and obs.source is not None and obs.source.late_writes == 0:
+        offers.append(a.BeginCompletion())
+    return Decision(
+        Phase.SWITCHED, "switched; waiting for the operator's `complete`", tuple(offers)
+    )
+
+
+def source_unknown(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """Everything before the switch needs both sides."""
+    if obs.source is None:
+        return Decision(Phase.UNKNOWN, obs.source_error or "the source was not read")
+    return None
+
+
+def servers_changed(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """After a failover or a restore, confirmed LSNs prove nothing."""
+    if not _passed(obs, Step.SUBSCRIBED) or not (changes := server_changes(obs)):
+        return None
+    return Decision(Phase.FAILED, "; ".join(changes))
+
+
+def server_changes(obs: Observation) -> tuple[str, ...]:
+    """Say which server is no longer the one that was subscribed, and how it shows."""
+    marker, source, destination = obs.marker, obs.source, obs.destination
+    if marker is None or source is None or destination is None:
+        return ()
+    changes = []
+    for side, then, now in (
+        ("source", marker.source, source.server.identity),
+        ("destination", marker.destination, destination.server.identity),
+    ):
+        if then.system_identifier != now.system_identifier:
+            changes.append(f"the {side} is another server than the one that was copied")
+        elif then.timeline != now.timeline:
+            changes.append(
+                f"the {side} went from timeline {then.timeline} to {now.timeline}:"
+                " a failover or restore may have lost writes on one side only"
+            )
+    return tuple(changes)
+
+
+def pieces_lost(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """Once `subscribed` stands, nothing of the replication is ever created again by itself."""
+    if not _passed(obs, Step.SUBSCRIBED) or obs.source is None or obs.destination is None:
+        return None
+    lost = []
+    if obs.destination.subscription is None:
+        lost.append("the subscription was dropped")
+    if obs.source.slot is None:
+        lost.append("the replication slot is gone")
+    elif obs.source.slot.wal_status == "lost":
+        lost.append("the replication slot was invalidated: WAL that it needed is gone")
+    if obs.source.publication is None:
+        lost.append("the publication was dropped")
+    return Decision(Phase.FAILED, "; ".join(lost)) if lost else None
+
+
+def copying(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """The initial copy runs until each followed table streams."""
+    if not _passed(obs, Step.SUBSCRIBED) or _passed(obs, Step.COPIED):
+        return None
+    if offers := _mend(obs):
+        return Decision(Phase.COPYING, "the subscription needs care", offers)
+    left = [table for table in plan.followed(obs) if table.state != "r"]
+    if left:
+        return Decision(Phase.COPYING, f"{len(left)} tables are still to be copied")
+    return Decision(Phase.COPYING, "every table is copied", (a.MarkCopied(),))
+
+
+def indexing(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """Indexes, constraints and the rest come after the copy, while changes stream."""
+    if not _passed(obs, Step.COPIED) or _passed(obs, Step.INDEXED):
+        return None
+    return Decision(
+        Phase.INDEXING,
+        "indexes, constraints, triggers and statistics are being built",
+        (*_mend(obs), a.RestoreRest(), *_sequences(obs)),
+    )
+
+
+def streaming(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """Changes stream; the gates tell whether the light is green."""
+    if not _passed(obs, Step.INDEXED):
+        return None
+    offers: list[a.Action] = [*_mend(obs)]
+    if _something_to_restore(obs):
+        offers.append(a.RestoreRest())
+    offers.extend(_sequences(obs))
+    if _count_is_due(obs):
+        offers.append(a.VerifyRowCounts())
+    return Decision(Phase.CATCHING_UP, "changes stream to the destination", tuple(offers))
+
+
+def blocked(obs: Observation, problems: tuple[Problem, ...]) -> Decision | None:
+    """A finding that blocks: nothing (more) is created."""
+    blocking = [problem for problem in problems if problem.severity is Severity.BLOCKS]
+    if not blocking:
+        return None
+    reason = "; ".join(f"{problem.object}: {problem.reason}" for problem in blocking[:3])
+    return Decision(Phase.SCHEMA if obs.marker else Phase.BLOCKED, reason)
+
+
+def beginning(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+    """Nothing of ours is there yet: roles first, then the database."""
+    if obs.marker is not None or obs.destination is None:
+        return None
+    if obs.roles is None or obs.environment.route_error is None:
+        return Decision(Phase.PREFLIGHT, "the checks are not through yet")
+    if any(not difference.exists for difference in obs.roles.value):
+        return Decision(Phase.PREFLIGHT, "creating the roles", (a.CreateRoles(),))
+    if obs.destination.database is None:
+        return Decision(Phase.PREFLIGHT, "creating the database", (a.CreateDatabase(),))
+    return Decision(Phase.PREFLIGHT, "adopting the empty database", (a.AdoptDatabase(),))
+
+
+def schema(obs: Observation, _: tuple[Problem, ...]) -> Decision:
+    """From the marked, empty database to the subscription."""
+    return Decision(Phase.SCHEMA, *_next_schema_step(obs, obs.marker))
+
+
+def _next_schema_step(obs: Observation, marker: Marker | None) -> tuple[str, tuple[a.Action, ...]]:
+    assert obs.source is not None
+    assert obs.destination is not None
+    assert marker is not None
+    if Step.SCHEMA_DONE not in marker.steps:
+        if obs.destination.has_user_objects and marker.created:
+            return "an unfinished schema is dropped", (a.DropUnfinishedDatabase(),)
+        return "restoring the schema", (a.RestoreSchema(),)
+    missing = plan.to_publish(obs)
+    if obs.source.publication is None:
+        return "creating the publication", (a.CreatePublication(missing),)
+    if missing:
+        return "publishing tables", (a.AddToPublication(missing),)
+    if obs.source.slot is None:
+        waits = "; waits for " + ", ".join(obs.source.open_writers[:3])
+        return "creating the slot" + (waits if obs.source.open_writers else ""), (a.CreateSlot(),)
+    if not admitted(obs):
+        return "waits until another database of the mapping is copied (MAX_PARALLEL_TABLES)", ()
+    return "creating the subscription", (a.CreateSubscription(),)
+
+
+def admitted(obs: Observation) -> bool:
+    """Tell whether this database may copy now: each copies as many tables as sync workers allow."""
+    if obs.destination is None:
+        return False
+    workers = obs.destination.server.setting("max_sync_workers_per_subscription")
+    at_once = obs.policy.max_parallel_tables // max(workers, 1)
+    return obs.environment.copying_databases < at_once
+
+
+def _mend(obs: Observation) -> tuple[a.Action, ...]:
+    """What keeps a running subscription whole: on, and following new tables."""
+    assert obs.destination is not None
+    offers: list[a.Action] = []
+    subscription = obs.destination.subscription
+    if subscription and not subscription.enabled and "VerifyRowCounts" not in obs.running:
+        offers.append(a.EnableSubscription())
+    if obs.schema is not None and (new := plan.to_publish(obs)):
+        offers.append(a.AddToPublication(new))
+    if plan.to_subscribe(obs) and not plan.left_publication(obs):
+        offers.append(a.RefreshSubscription())
+    return tuple(offers)
+
+
+def _sequences(obs: Observation) -> tuple[a.Action, ...]:
+    return (a.SynchronizeSequences(),) if plan.sequences_behind(obs) else ()
+
+
+def _something_to_restore(obs: Observation) -> bool:
+    """A constraint, index or trigger of the source is missing on a table that exists here."""
+    return obs.schema is not None and any(
+        item.missing and item.kind in ("constraint", "index", "trigger")
+        for item in obs.schema.value
+    )
+
+
+def _count_is_due(obs: Observation) -> bool:
+    if obs.source is None or obs.destination is None:
+        return False
+    if any(table.state != "r" for table in plan.followed(obs)):
+        return False
+    if obs.row_counts is None:
+        return True
+    age = obs.at - obs.row_counts.at
+    if obs.row_counts.value.deltas:
+        return age > RECOUNT_AFTER_MISMATCH_SECONDS
+    return age > obs.row_counts.valid_seconds / 2 or not counts_are_of_these_servers(obs)
+
+
+def counts_are_of_these_servers(obs: Observation) -> bool:
+    """A comparison proves nothing beyond a restart of either server."""
+    if obs.row_counts is None or obs.source is None or obs.destination is None:
+        return False
+    counts = obs.row_counts.value
+    return (
+        counts.source_started_at == obs.source.server.started_at
+        and counts.destination_started_at == obs.destination.server.started_at
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    destination_unknown,
+    completed,
+    completing,
+    switched,
+    source_unknown,
+    servers_changed,
+    pieces_lost,
+    streaming,
+    indexing,
+    copying,
+    blocked,
+    beginning,
+    schema,
+)

@@ -1,0 +1,366 @@
+"""What one tick read: the facts about one database of a mapping, on both sides.
+
+A value of None where the type allows it means either "is not there" (a slot, a subscription) or
+"could not be read" (a whole side, a `Measured` fact); each field says which. Nothing here is ever
+guessed: what was not read stays None, and unknown is never good news.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from pgmigrator.core.marker import Marker, ServerIdentity
+from pgmigrator.core.names import Names, TableName
+
+T = TypeVar("T")
+
+
+class Phase(StrEnum):
+    """Where a database stands; the order is the order of progress."""
+
+    UNKNOWN = "unknown"
+    PREFLIGHT = "preflight"
+    BLOCKED = "blocked"
+    SCHEMA = "schema"
+    COPYING = "copying"
+    INDEXING = "indexing"
+    CATCHING_UP = "catching_up"
+    READY = "ready"
+    SWITCHED = "switched"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Severity(StrEnum):
+    """How much a finding or problem weighs."""
+
+    #: nothing is created before it is gone
+    BLOCKS = "blocks"
+    #: the object is left out and its gate fails; the rest goes on
+    DEGRADES = "degrades"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something wrong with one object; `check` names the rule that found it."""
+
+    check: str
+    severity: Severity
+    object: str
+    reason: str
+    #: the exact SQL to run or setting to change
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Generic[T]):
+    """A fact that is read on its own schedule, with the time of its reading."""
+
+    value: T
+    #: epoch seconds
+    at: float
+    #: how old it may grow before it counts as unknown, in seconds
+    valid_seconds: float
+
+
+# --- servers -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One server as it described itself in this tick."""
+
+    #: as in server_version_num, e.g. 150018
+    version_num: int
+    version: str
+    identity: ServerIdentity
+    in_recovery: bool
+    #: epoch seconds
+    started_at: float
+    #: the role that we connect as
+    user: str
+    superuser: bool
+    #: the settings that the checks look at, as pg_settings.setting (base units)
+    settings: Mapping[str, str]
+    slots_used: int
+    walsenders_used: int
+    #: LSN of the end of flushed WAL
+    flush_lsn: int
+    #: extension -> default version
+    available_extensions: Mapping[str, str] = field(default_factory=dict)
+
+    def setting(self, name: str) -> int:
+        """Return a numeric setting in its base unit."""
+        return int(self.settings[name])
+
+
+# --- the source ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTable:
+    """A plain table or a leaf partition: what can be published on its own."""
+
+    oid: int
+    name: TableName
+    #: UPDATE and DELETE stay possible when it is published
+    identity_usable: bool
+    #: why not, and which unique index could serve ("" if none)
+    identity_reason: str = ""
+    identity_candidate: str = ""
+    estimated_rows: int = 0
+    estimated_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """Our publication, or one that has its name."""
+
+    comment: str
+    #: oid -> name, of every published table
+    tables: Mapping[int, TableName]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """The logical slot of our subscription."""
+
+    wal_status: str
+    active: bool
+    confirmed_flush_lsn: int
+    #: bytes of WAL that it and the table-sync slots keep
+    retained_bytes: int
+    sync_retained_bytes: int
+    #: None: no limit is set
+    safe_wal_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """A sequence and its position; `is_called` as in setval()."""
+
+    name: TableName
+    increment: int
+    cycle: bool
+    last_value: int
+    is_called: bool
+
+    def position(self) -> tuple[int, bool]:
+        """Order positions in the direction of the sequence."""
+        return (self.last_value if self.increment > 0 else -self.last_value, self.is_called)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseProperties:
+    """What CREATE DATABASE must repeat."""
+
+    oid: int
+    owner: str
+    encoding: str
+    collate: str
+    ctype: str
+    locale_provider: str
+    locale: str
+    #: extension -> version installed
+    extensions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFacts:
+    """The source's side of one database."""
+
+    server: Server
+    #: None: there is no such database
+    database: DatabaseProperties | None
+    tables: tuple[SourceTable, ...] = ()
+    #: None: there is none
+    publication: Publication | None = None
+    slot: Slot | None = None
+    sequences: tuple[Sequence, ...] = ()
+    #: source sessions that wait behind one of ours for over two seconds
+    blocked_sessions: int = 0
+    #: epoch seconds; None: no transaction is open
+    oldest_transaction_at: float | None = None
+    #: who holds up the creation of a slot: "pid 12, role x, database y, since ..."
+    open_writers: tuple[str, ...] = ()
+    #: published transactions that wait in the slot; None: not looked (only after the switch)
+    late_writes: int | None = None
+
+
+# --- the destination -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Our subscription in the destination database."""
+
+    oid: int
+    enabled: bool
+    slot_name: str
+    #: the apply worker runs
+    worker_running: bool
+    apply_error_count: int
+    sync_error_count: int
+    #: epoch seconds; None: never, or a crash zeroed the counters
+    stats_reset_at: float | None = None
+    #: confl_* column -> count
+    conflicts: Mapping[str, int] = field(default_factory=dict)
+    #: worker_type -> number of workers
+    workers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationTable:
+    """A table on the destination, by name the counterpart of a source table."""
+
+    name: TableName
+    #: srsubstate: i, d, f, s, r; "" while it is not subscribed
+    state: str = ""
+    #: False only if it certainly holds no row; None: not looked (only asked before a copy)
+    has_rows: bool | None = None
+    #: progress of a running copy
+    copied_rows: int = 0
+    copied_bytes: int = 0
+    #: ANALYZE has seen it, or it has nothing to analyse
+    has_statistics: bool = False
+    #: oid of the source table that was copied into it, from our bookkeeping
+    source_oid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationFacts:
+    """The destination's side of one database."""
+
+    server: Server
+    #: None: there is no such database
+    database: DatabaseProperties | None
+    #: a database of ours that was not renamed yet
+    temporary_database: bool = False
+    #: None: it bears no marker of ours
+    marker: Marker | None = None
+    #: a newer daemon's marker: stand by
+    newer_marker: str = ""
+    has_user_objects: bool = False
+    tables: tuple[DestinationTable, ...] = ()
+    #: None: there is none
+    subscription: Subscription | None = None
+    sequences: tuple[Sequence, ...] = ()
+    invalid_indexes: tuple[str, ...] = ()
+    indexes_building: int = 0
+    #: other sessions that write here now: "role, application, address, pid"
+    foreign_writers: tuple[str, ...] = ()
+
+
+# --- comparisons of both -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaItem:
+    """One line of the fingerprint that only one side has (see sql/fingerprint_items.sql)."""
+
+    table: str
+    #: table, column, constraint, index, enum, trigger
+    kind: str
+    definition: str
+    #: missing on the destination, or extra there
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleDifference:
+    """A role of the source that the destination has not, or has otherwise."""
+
+    role: str
+    #: the destination has a role of that name
+    exists: bool
+    reason: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCountDelta:
+    """Exact counts of one table at one LSN."""
+
+    table: TableName
+    source_rows: int
+    destination_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCounts:
+    """An exact comparison of counts while writes flow."""
+
+    lsn: int
+    tables: int
+    #: those that differ
+    deltas: tuple[RowCountDelta, ...]
+    #: both servers' start times when it was made: it proves nothing past a restart
+    source_started_at: float
+    destination_started_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Facts about the mapping as a whole that the checks of each database look at."""
+
+    #: "" if the destination server can connect to the source, else why not; None: not tried
+    route_error: str | None = None
+    #: major version of pg_dump; None: not found
+    pg_dump_major: int | None = None
+    #: databases of all mappings that still need a slot on this source, this one included
+    source_databases: int = 1
+    #: databases of all mappings that have or need a subscription on this destination
+    destination_databases: int = 1
+    #: databases of this mapping that copy now, this one not counted
+    copying_databases: int = 0
+    #: mappings that bring a database of the same name to the same destination
+    colliding_mappings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the settings say about this database."""
+
+    role_conflicts: str = "fail"
+    tables_without_identity: str = "refuse"
+    max_parallel_tables: int = 4
+    max_retained_wal_bytes: int = 50 * 1024**3
+    max_lag_bytes: int = 1024**2
+    max_lag_seconds: float = 5
+    stable_seconds: float = 30
+    refresh_interval_seconds: float = 5
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Everything that one tick knows about one database of a mapping."""
+
+    mapping: str
+    database: str
+    #: epoch seconds
+    at: float
+    policy: Policy
+    environment: Environment = Environment()
+    #: None: not derivable yet (a side is unknown)
+    names: Names | None = None
+    #: None: the source did not answer (and why)
+    source: SourceFacts | None = None
+    source_error: str = ""
+    destination: DestinationFacts | None = None
+    destination_error: str = ""
+    #: None: not compared
+    schema: Measured[tuple[SchemaItem, ...]] | None = None
+    roles: Measured[tuple[RoleDifference, ...]] | None = None
+    row_counts: Measured[RowCounts] | None = None
+    #: kinds of the actions under way
+    running: frozenset[str] = frozenset()
+    #: kinds of the actions that failed and wait for their back-off
+    waiting: frozenset[str] = frozenset()
+
+    @property
+    def marker(self) -> Marker | None:
+        """The marker of the destination database, if it has one of ours."""
+        return self.destination.marker if self.destination else None

@@ -1,0 +1,71 @@
+"""The names of what we create in PostgreSQL: deterministic, so that a restart finds it again."""
+
+from dataclasses import dataclass
+
+
+def format_lsn(lsn: int) -> str:
+    """Write an LSN the way PostgreSQL does.
+
+    >>> format_lsn(0x16B374D848)
+    '16/B374D848'
+    """
+    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
+
+
+def parse_lsn(text: str) -> int:
+    """Read an LSN as PostgreSQL prints it.
+
+    >>> parse_lsn('16/B374D848') == 0x16B374D848
+    True
+    """
+    high, low = text.split("/")
+    return (int(high, 16) << 32) | int(low, 16)
+
+
+def quote_identifier(name: str) -> str:
+    """Quote an identifier, always.
+
+    >>> quote_identifier('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TableName:
+    """A schema-qualified table name as the catalogs hold it, unquoted."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        """Print it for people and for SQL: both parts quoted."""
+        return f"{quote_identifier(self.schema)}.{quote_identifier(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What we create for one database, each at most 63 bytes long."""
+
+    publication: str
+    #: the comment by which a publication, and the slot beside it, is recognised as ours
+    publication_comment: str
+    #: the subscription and its slot carry the same name
+    subscription: str
+    temporary_database: str
+
+
+def publication_name(mapping: str) -> str:
+    """Name the publication, the same in every database of the mapping."""
+    return f"pgmigrator_{mapping}"
+
+
+def names(mapping: str, source_database_oid: int, destination_system_identifier: int) -> Names:
+    """Derive every name from what both servers say about themselves."""
+    suffix = f"{destination_system_identifier & 0xFFFFFFFF:08x}"
+    return Names(
+        publication=publication_name(mapping),
+        publication_comment=f"pgmigrator {mapping} {destination_system_identifier}",
+        subscription=f"pgmigrator_{mapping}_{source_database_oid}_{suffix}",
+        temporary_database=f"pgmigrator_tmp_{mapping}_{source_database_oid}",
+    )

@@ -1,0 +1,151 @@
+"""Which tables belong where: what to publish, to stop publishing, to subscribe, to wait for.
+
+The publication lists every plain table and leaf partition on its own. A table that was subscribed
+and left the publication has missed changes: it never returns by itself.
+"""
+
+from pgmigrator.core.model import DestinationTable, Observation, Sequence, SourceTable
+from pgmigrator.core.names import TableName
+
+#: tables that one transaction publishes: bounds the locks held at once
+SLICE = 500
+
+Tables = tuple[tuple[int, TableName], ...]
+
+
+def _destination_tables(obs: Observation) -> dict[TableName, DestinationTable]:
+    return {table.name: table for table in obs.destination.tables} if obs.destination else {}
+
+
+def published(obs: Observation) -> dict[int, TableName]:
+    """Return what our publication publishes now, by source oid."""
+    if obs.source is None or obs.source.publication is None:
+        return {}
+    return dict(obs.source.publication.tables)
+
+
+def losing_identity(obs: Observation) -> Tables:
+    """Published tables on which the application's UPDATE and DELETE fail right now."""
+    if obs.source is None:
+        return ()
+    ours = published(obs)
+    return tuple(
+        (table.oid, table.name)
+        for table in obs.source.tables
+        if table.oid in ours and not table.identity_usable
+    )
+
+
+def to_publish(obs: Observation) -> Tables:
+    """Tables fit for the publication that it lacks, at most one slice of them.
+
+    Fit is a table with a usable identity whose counterpart exists, was never subscribed, and is
+    known to be empty (an initial copy must not meet rows).
+    """
+    if obs.source is None or obs.destination is None:
+        return ()
+    ours = published(obs)
+    there = _destination_tables(obs)
+    drifted = drifted_tables(obs)
+    fit = [
+        (table.oid, table.name)
+        for table in obs.source.tables
+        if table.identity_usable
+        and table.oid not in ours
+        and _is_fit(there.get(table.name))
+        # right after the restore nothing was compared yet; later, only what matches
+        and (drifted is None or str(table.name) not in drifted)
+    ]
+    return tuple(fit[:SLICE])
+
+
+def _is_fit(counterpart: DestinationTable | None) -> bool:
+    return counterpart is not None and counterpart.state == "" and counterpart.has_rows is False
+
+
+def drifted_tables(obs: Observation) -> frozenset[str] | None:
+    """Tables whose columns or identity differ between the sides; None: not compared."""
+    if obs.schema is None:
+        return None
+    return frozenset(item.table for item in obs.schema.value if item.kind in ("table", "column"))
+
+
+def to_subscribe(obs: Observation) -> tuple[TableName, ...]:
+    """Published tables that the subscription does not have yet, and could."""
+    there = _destination_tables(obs)
+    return tuple(
+        name
+        for name in published(obs).values()
+        if (counterpart := there.get(name)) is not None and counterpart.state == ""
+    )
+
+
+def left_publication(obs: Observation) -> tuple[TableName, ...]:
+    """Subscribed tables that the source still has by that name, but does not publish."""
+    if obs.source is None:
+        return ()
+    ours = set(published(obs).values())
+    exists = {table.name for table in obs.source.tables}
+    return tuple(
+        name
+        for name, table in _destination_tables(obs).items()
+        if table.state and name in exists and name not in ours
+    )
+
+
+def swapped(obs: Observation) -> tuple[TableName, ...]:
+    """Subscribed tables whose source is now another table of the same name."""
+    if obs.source is None:
+        return ()
+    oids = {table.name: table.oid for table in obs.source.tables}
+    return tuple(
+        name
+        for name, table in _destination_tables(obs).items()
+        if table.source_oid is not None and name in oids and oids[name] != table.source_oid
+    )
+
+
+def followed(obs: Observation) -> tuple[DestinationTable, ...]:
+    """Subscribed tables that are published still: those that phases and gates wait for."""
+    ours = set(published(obs).values())
+    return tuple(
+        table for name, table in _destination_tables(obs).items() if table.state and name in ours
+    )
+
+
+def uncopied(obs: Observation) -> tuple[SourceTable, ...]:
+    """Source tables that are not subscribed: new, without identity, or missing over there."""
+    if obs.source is None:
+        return ()
+    there = _destination_tables(obs)
+    return tuple(
+        table
+        for table in obs.source.tables
+        if (counterpart := there.get(table.name)) is None or counterpart.state == ""
+    )
+
+
+def sequences_behind(obs: Observation) -> tuple[Sequence, ...]:
+    """Source sequences whose counterpart exists and stands behind (or, if it cycles, elsewhere)."""
+    if obs.source is None or obs.destination is None:
+        return ()
+    there = {sequence.name: sequence for sequence in obs.destination.sequences}
+    return tuple(
+        sequence
+        for sequence in obs.source.sequences
+        if (counterpart := there.get(sequence.name)) is not None and _behind(sequence, counterpart)
+    )
+
+
+def _behind(source: Sequence, destination: Sequence) -> bool:
+    if source.cycle:
+        return source.position() != destination.position()
+    return source.position() > destination.position()
+
+
+def sequences_missing(obs: Observation) -> tuple[TableName, ...]:
+    """Source sequences that the destination lacks."""
+    if obs.source is None or obs.destination is None:
+        return ()
+    there = {sequence.name for sequence in obs.destination.sequences}
+    return tuple(s.name for s in obs.source.sequences if s.name not in there)

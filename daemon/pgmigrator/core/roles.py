@@ -1,0 +1,253 @@
+"""Roles: what the destination lacks of the source's roles, what to create, what is in conflict.
+
+Roles that PostgreSQL brings (`pg_...`) are never touched. The bootstrap superuser and the daemon's
+own roles are left as they are where they exist. No existing role is ever altered: one that differs
+is a difference for a person to decide about; `merge` only adds memberships among migrated roles.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pgmigrator.core.model import RoleDifference
+from pgmigrator.core.names import quote_identifier
+
+Conflicts = Literal["fail", "merge", "skip"]
+Passwords = Literal["copy", "common", "none"]
+
+#: how CREATE ROLE spells an attribute, by its column in pg_authid
+ATTRIBUTES = {
+    "rolsuper": "SUPERUSER",
+    "rolinherit": "INHERIT",
+    "rolcreaterole": "CREATEROLE",
+    "rolcreatedb": "CREATEDB",
+    "rolcanlogin": "LOGIN",
+    "rolreplication": "REPLICATION",
+    "rolbypassrls": "BYPASSRLS",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """One role of one server."""
+
+    name: str
+    #: initdb made it: its oid is 10
+    bootstrap: bool = False
+    #: the keywords of ATTRIBUTES that it has
+    attributes: frozenset[str] = frozenset()
+    #: -1: no limit
+    connection_limit: int = -1
+    #: as PostgreSQL prints it in UTC; None: for ever
+    valid_until: str | None = None
+    #: the hash as stored; None: it has none, or it was not read
+    password: str | None = field(default=None, repr=False)
+    #: "name=value", for all databases; may hold secrets
+    settings: frozenset[str] = field(default=frozenset(), repr=False)
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Membership:
+    """`member` is a member of `role`."""
+
+    role: str
+    member: str
+    admin: bool = False
+    inherit: bool = True
+    set: bool = True
+    #: who granted it; "" where that means nothing (sources before 16) or is the bootstrap superuser
+    grantor: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles:
+    """All roles of one server, by name, and who is a member of what."""
+
+    roles: Mapping[str, Role]
+    memberships: frozenset[Membership] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolePolicy:
+    """What the settings say about roles, and which roles are the daemon's own."""
+
+    conflicts: Conflicts = "fail"
+    passwords: Passwords = "copy"
+    #: for every role that may log in, if `passwords` is "common"
+    common_password: str | None = field(default=None, repr=False)
+    #: the roles that the daemon connects as
+    own: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolePlan:
+    """What to create, in this order, and what a person must decide about."""
+
+    create: tuple[Role, ...] = ()
+    memberships: tuple[Membership, ...] = ()
+    conflicts: tuple[RoleDifference, ...] = ()
+
+
+def plan(source: Roles, destination: Roles, policy: RolePolicy) -> RolePlan:
+    """Return what brings the destination's roles as near to the source's as the policy allows."""
+    migrated = _migrated(source)
+    create = tuple(role for role in migrated if role.name not in destination.roles)
+    return RolePlan(
+        create=create,
+        memberships=_memberships(source, destination, policy, {role.name for role in create}),
+        conflicts=tuple(
+            difference
+            for role in migrated
+            if (difference := _conflict(role, destination.roles.get(role.name), policy))
+        ),
+    )
+
+
+def compare(source: Roles, destination: Roles, policy: RolePolicy) -> tuple[RoleDifference, ...]:
+    """Return every role that is missing, has other properties, or lacks a membership.
+
+    `exists` is False for what `plan` would create, missing memberships included.
+    """
+    planned = plan(source, destination, policy)
+    missing = [
+        RoleDifference(
+            role=role.name,
+            exists=False,
+            reason="the destination has no such role",
+            fix="none needed: it is created",
+        )
+        for role in planned.create
+    ]
+    created = {role.name for role in planned.create}
+    lacking = [
+        RoleDifference(
+            role=membership.member,
+            exists=membership not in planned.memberships,
+            reason=f"is not a member of {quote_identifier(membership.role)} as on the source",
+            fix=grant(membership) + ";",
+        )
+        for membership in _lacking_memberships(source, destination, policy)
+        if membership.member not in created
+    ]
+    return (*missing, *planned.conflicts, *lacking)
+
+
+def _migrated(source: Roles) -> tuple[Role, ...]:
+    return tuple(role for name, role in sorted(source.roles.items()) if not name.startswith("pg_"))
+
+
+def _exempt(role: Role, policy: RolePolicy) -> bool:
+    return role.bootstrap or role.name in policy.own
+
+
+def _conflict(role: Role, found: Role | None, policy: RolePolicy) -> RoleDifference | None:
+    if found is None or _exempt(role, policy) or _exempt(found, policy):
+        return None
+    differing = tuple(_differences(role, found, policy))
+    if not differing:
+        return None
+    reasons = ", ".join(reason for reason, _ in differing)
+    fixes = " ".join(fix for _, fix in differing)
+    return RoleDifference(
+        role=role.name,
+        exists=True,
+        reason=f"exists on the destination with other properties: {reasons}",
+        fix=f"on the destination: {fixes} Or, to keep it as it is, set ROLE_CONFLICTS to merge",
+    )
+
+
+def _differences(role: Role, found: Role, policy: RolePolicy) -> Iterable[tuple[str, str]]:
+    """Name each property that differs, and the SQL that would make it equal; never a secret."""
+    alter = f"ALTER ROLE {quote_identifier(role.name)}"
+    for attribute in sorted(role.attributes ^ found.attributes):
+        word = attribute if attribute in role.attributes else f"NO{attribute}"
+        yield word, f"{alter} {word};"
+    if role.connection_limit != found.connection_limit:
+        limit = f"CONNECTION LIMIT {role.connection_limit}"
+        yield limit, f"{alter} {limit};"
+    if role.valid_until != found.valid_until:
+        until = f"VALID UNTIL '{role.valid_until or 'infinity'}'"
+        yield until, f"{alter} {until};"
+    if policy.passwords == "copy" and role.password != found.password:
+        yield "another password", f"{alter} PASSWORD (that of the source);"
+    for setting in sorted(role.settings ^ found.settings):
+        name = setting.partition("=")[0]
+        if setting in role.settings:
+            yield f"setting {name}", f"{alter} SET {name} = (as on the source);"
+        elif not any(theirs.startswith(f"{name}=") for theirs in role.settings):
+            yield f"setting {name}", f"{alter} RESET {name};"
+
+
+def _lacking_memberships(
+    source: Roles, destination: Roles, policy: RolePolicy
+) -> tuple[Membership, ...]:
+    migrated = {role.name for role in _migrated(source)}
+    return tuple(
+        membership
+        for membership in sorted(source.memberships)
+        if membership not in destination.memberships
+        and membership.member in migrated
+        and not _is_left_alone(membership.member, source, destination, policy)
+        and (membership.role in migrated or membership.role in destination.roles)
+    )
+
+
+def _is_left_alone(name: str, source: Roles, destination: Roles, policy: RolePolicy) -> bool:
+    found = destination.roles.get(name)
+    return found is not None and (_exempt(source.roles[name], policy) or _exempt(found, policy))
+
+
+def _memberships(
+    source: Roles, destination: Roles, policy: RolePolicy, created: set[str]
+) -> tuple[Membership, ...]:
+    """Return the memberships to grant, each after the one that lets its grantor grant it."""
+    lacking = _lacking_memberships(source, destination, policy)
+    wanted = [
+        membership
+        for membership in lacking
+        # `skip` leaves an existing role as it is, its memberships included
+        if policy.conflicts != "skip" or membership.member in created
+    ]
+    return _in_order(wanted, destination)
+
+
+def _in_order(wanted: list[Membership], destination: Roles) -> tuple[Membership, ...]:
+    admins = {(m.role, m.member) for m in destination.memberships if m.admin}
+    ordered: list[Membership] = []
+    waiting = wanted
+    while waiting:
+        now = [m for m in waiting if not m.grantor or (m.role, m.grantor) in admins]
+        if not now:  # the grantor is gone or may not grant: the bootstrap superuser does
+            return (*ordered, *(_by_superuser(membership) for membership in waiting))
+        ordered += now
+        admins |= {(m.role, m.member) for m in now if m.admin}
+        waiting = [m for m in waiting if m not in now]
+    return tuple(ordered)
+
+
+def _by_superuser(membership: Membership) -> Membership:
+    return Membership(
+        role=membership.role,
+        member=membership.member,
+        admin=membership.admin,
+        inherit=membership.inherit,
+        set=membership.set,
+    )
+
+
+def grant(membership: Membership) -> str:
+    """Write the GRANT of a membership (16 and newer).
+
+    >>> grant(Membership(role="writers", member="bob", admin=True))
+    'GRANT "writers" TO "bob" WITH ADMIN TRUE, INHERIT TRUE, SET TRUE'
+    """
+    options = (
+        ("ADMIN", membership.admin),
+        ("INHERIT", membership.inherit),
+        ("SET", membership.set),
+    )
+    clauses = ", ".join(f"{word} {str(value).upper()}" for word, value in options)
+    by = f" GRANTED BY {quote_identifier(membership.grantor)}" if membership.grantor else ""
+    role, member = quote_identifier(membership.role), quote_identifier(membership.member)
+    return f"GRANT {role} TO {member} WITH {clauses}{by}"

@@ -1,0 +1,184 @@
+"""What must never happen, stated a second time and independently of `decide`.
+
+`assert_safe` looks at an action right before it starts. It shares no rule with `decide`: each line
+here is an invariant of docs/safety.md. A broken one stops all acting on the database.
+"""
+
+from collections.abc import Callable
+
+from pgmigrator.core import actions as a
+from pgmigrator.core.marker import Step
+from pgmigrator.core.model import Observation
+from pgmigrator.errors import InvariantBroken
+
+#: what may still run once the operator has switched
+AFTER_SWITCH = (a.DisableSubscription, a.BeginCompletion, a.RemoveReplication, a.DropSlot)
+#: what needs no answer of the source
+WITHOUT_SOURCE = (a.DisableSubscription, a.BeginCompletion, a.RemoveReplication)
+
+Claim = Callable[[a.Action, Observation], bool]
+
+
+def _sides_are_known(action: a.Action, obs: Observation) -> bool:
+    if isinstance(action, a.DropSlot):
+        return obs.source is not None and obs.names is not None
+    return obs.destination is not None and (
+        obs.source is not None or isinstance(action, WITHOUT_SOURCE)
+    )
+
+
+def _names_are_known(_: a.Action, obs: Observation) -> bool:
+    return obs.names is not None
+
+
+def _newer_marker_is_left_alone(action: a.Action, obs: Observation) -> bool:
+    return isinstance(action, a.DropSlot) or not (obs.destination and obs.destination.newer_marker)
+
+
+def _switched_destination_is_left_alone(action: a.Action, obs: Observation) -> bool:
+    ended = {Step.SWITCHED, Step.COMPLETING, Step.COMPLETED, Step.ABANDONED}
+    return not (_steps(obs) & ended) or isinstance(action, AFTER_SWITCH)
+
+
+def _removal_only_when_asked(action: a.Action, obs: Observation) -> bool:
+    if not isinstance(action, a.RemoveReplication):
+        return True
+    return bool(_steps(obs) & {Step.COMPLETING, Step.COMPLETED, Step.ABANDONED})
+
+
+def _completion_only_after_switch(action: a.Action, obs: Observation) -> bool:
+    if not isinstance(action, a.BeginCompletion):
+        return True
+    return Step.SWITCHED in _steps(obs) and obs.source is not None and obs.source.late_writes == 0
+
+
+def _nothing_created_twice(action: a.Action, obs: Observation) -> bool:
+    first_time = (
+        a.CreateRoles,
+        a.CreateDatabase,
+        a.AdoptDatabase,
+        a.DropUnfinishedDatabase,
+        a.RestoreSchema,
+        a.CreatePublication,
+        a.CreateSlot,
+        a.CreateSubscription,
+    )
+    return not isinstance(action, first_time) or Step.SUBSCRIBED not in _steps(obs)
+
+
+def _only_our_unfinished_database_is_dropped(action: a.Action, obs: Observation) -> bool:
+    if not isinstance(action, a.DropUnfinishedDatabase):
+        return True
+    marker = obs.marker
+    return (
+        marker is not None
+        and marker.created
+        and not marker.steps
+        and obs.destination is not None
+        and obs.destination.subscription is None
+    )
+
+
+def _no_database_is_created_over_another(action: a.Action, obs: Observation) -> bool:
+    if isinstance(action, a.CreateDatabase):
+        return obs.destination is not None and obs.destination.database is None
+    if isinstance(action, a.AdoptDatabase):
+        return obs.destination is not None and not obs.destination.has_user_objects
+    return True
+
+
+def _published_tables_have_identity(action: a.Action, obs: Observation) -> bool:
+    if not isinstance(action, a.CreatePublication | a.AddToPublication):
+        return True
+    usable = {t.oid for t in obs.source.tables if t.identity_usable} if obs.source else set()
+    return all(oid in usable for oid, _ in action.tables)
+
+
+def _copy_only_into_empty_tables(action: a.Action, obs: Observation) -> bool:
+    if not isinstance(action, a.CreateSubscription | a.RefreshSubscription):
+        return True
+    if obs.source is None or obs.source.publication is None or obs.destination is None:
+        return False
+    named = set(obs.source.publication.tables.values())
+    return all(
+        table.has_rows is False
+        for table in obs.destination.tables
+        if table.name in named and table.state == ""
+    )
+
+
+def _refresh_only_with_a_whole_publication(action: a.Action, obs: Observation) -> bool:
+    if not isinstance(action, a.RefreshSubscription):
+        return True
+    if obs.source is None or obs.source.publication is None or obs.destination is None:
+        return False
+    if obs.names is None or obs.source.publication.comment != obs.names.publication_comment:
+        return False
+    named = set(obs.source.publication.tables.values())
+    existing = {table.name for table in obs.source.tables}
+    return all(
+        table.name in named
+        for table in obs.destination.tables
+        if table.state and table.name in existing
+    )
+
+
+def _foreign_publication_is_left_alone(action: a.Action, obs: Observation) -> bool:
+    touching = (a.CreateSubscription, a.CreateSlot, a.AddToPublication, a.DropFromPublication)
+    if not isinstance(action, touching):
+        return True
+    publication = obs.source.publication if obs.source else None
+    if obs.names is None or publication is None:
+        return False
+    return publication.comment == obs.names.publication_comment
+
+
+def _servers_are_those_that_were_copied(action: a.Action, obs: Observation) -> bool:
+    """Once subscribed, only what protects the source may run against a changed server."""
+    if Step.SUBSCRIBED not in _steps(obs) or isinstance(
+        action, (*AFTER_SWITCH, a.DropFromPublication)
+    ):
+        return True
+    marker = obs.marker
+    return (
+        marker is not None
+        and obs.source is not None
+        and obs.destination is not None
+        and marker.source == obs.source.server.identity
+        and marker.destination == obs.destination.server.identity
+    )
+
+
+def _steps(obs: Observation) -> frozenset[Step]:
+    return obs.marker.steps if obs.marker else frozenset()
+
+
+#: what each claim means, for the message when it is broken
+CLAIMS: tuple[tuple[str, Claim], ...] = (
+    ("no action starts while a server that it needs is unknown", _sides_are_known),
+    ("no action starts before its names are known", _names_are_known),
+    ("a newer daemon's database is left alone", _newer_marker_is_left_alone),
+    ("a switched destination is left alone", _switched_destination_is_left_alone),
+    ("only what was asked for is removed", _removal_only_when_asked),
+    ("a migration ends only after its switch", _completion_only_after_switch),
+    ("nothing is created again once subscribed", _nothing_created_twice),
+    ("only our own unfinished database is dropped", _only_our_unfinished_database_is_dropped),
+    ("no database is created over another", _no_database_is_created_over_another),
+    ("every published table has a usable identity", _published_tables_have_identity),
+    ("no initial copy goes into a table with rows", _copy_only_into_empty_tables),
+    ("REFRESH needs a whole publication", _refresh_only_with_a_whole_publication),
+    ("a publication that is not ours is left alone", _foreign_publication_is_left_alone),
+    ("the servers are those that were copied", _servers_are_those_that_were_copied),
+)
+
+
+def assert_safe(action: a.Action, obs: Observation) -> None:
+    """Let an action pass, or stop it.
+
+    :raises InvariantBroken: names each invariant that the action would break.
+    """
+    broken = [meaning for meaning, claim in CLAIMS if not claim(action, obs)]
+    if broken:
+        raise InvariantBroken(
+            f"{action.kind} on {obs.mapping}/{obs.database} was stopped: {'; '.join(broken)}"
+        )
