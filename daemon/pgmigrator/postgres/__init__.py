@@ -1,0 +1,1 @@
+"""The only importer of psycopg: reads, actions and SQL against both servers."""

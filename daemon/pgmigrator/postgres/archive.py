@@ -1,0 +1,168 @@
+"""Archives of pg_dump: made from the source, and taken apart into entries of the table of contents.
+
+Entries carry source OIDs, and the verbose script of pg_restore gives each one's own SQL: what is
+left to do is found by OID, never by parsing names.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
+
+from pgmigrator.errors import MigratorError, Refused
+from pgmigrator.postgres.children import Tools, failure, run, run_offline
+from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
+from pgmigrator.postgres.queries import query
+
+DUMP = (
+    "--format=custom",
+    "--schema-only",
+    "--no-publications",
+    "--no-subscriptions",
+    "--no-tablespaces",
+    "--lock-wait-timeout=2s",
+)
+ATTEMPTS = 5
+#: our dump may take this part of the source's lock table: an application's INSERT needs it too
+LOCK_TABLE_SHARE = 4
+
+_ENTRY = re.compile(
+    r"^--\n-- TOC entry (?P<id>\d+) \(class (?P<class_oid>\d+) OID (?P<oid>\d+)\)\n"
+    r"(?:-- Dependencies: (?P<dependencies>[\d ]+)\n)?"
+    r"-- Name: (?P<name>.*); Type: (?P<type>[A-Z ]+); Schema: (?P<schema>.*); Owner: .*\n"
+    r"(?:-- Data Pos: \d+\n)?--\n\n",
+    re.MULTILINE,
+)
+_END = re.compile(r"^(?:-- Completed on .*\n\n)?--\n-- PostgreSQL database dump complete\n", re.M)
+_LISTED = re.compile(r"^(\d+); \d+ \d+ (.*)$", re.MULTILINE)
+_LOCKED = re.compile(r"statement timeout|lock timeout|could not obtain lock")
+
+
+class _TablesLocked(MigratorError):
+    """The dump waited too long for a table lock, and gave up rather than hold up others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of an archive's table of contents with its SQL."""
+
+    id: int
+    #: (catalog oid, oid) of the object on the source; (0, 0) for what has none
+    key: tuple[int, int]
+    type: str
+    #: as pg_restore prints them: line breaks are replaced, for people only
+    schema: str
+    name: str
+    dependencies: frozenset[int]
+    #: the SQL, in the database's encoding
+    statement: bytes
+
+    def __str__(self) -> str:
+        """Name the object for people."""
+        return f"{self.type} {self.schema} {self.name}"
+
+
+async def dump(source: Endpoint, database: str, directory: Path, tools: Tools) -> Path:
+    """Dump a database's schema into a new file of a private directory, and return the file.
+
+    The archive can contain secrets (user mappings): keep it private, remove it. Only one dump may
+    run per source at a time.
+
+    :raises Refused: tables stay locked, or pg_dump failed, or the dump would lock too many tables.
+    """
+    async with session(source, database, "Dump") as connection:
+        await _check_lock_table(connection, database)
+    file = directory / "schema.dump"
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(_TablesLocked),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random(0.5, 3),
+        retry_error_callback=lambda _: None,
+    ):
+        with attempt:
+            await _dump_once(source, database, file, tools)
+            return file
+    raise Refused(
+        f'database "{database}" of {source.side} {source.name}: tables are locked by others, the'
+        " dump gave way: look for long ALTER TABLE, LOCK or VACUUM FULL; it is tried again"
+    )
+
+
+async def _dump_once(source: Endpoint, database: str, file: Path, tools: Tools) -> None:
+    ended = await run(
+        tools,
+        "pg_dump",
+        (*DUMP, f"--file={file}"),
+        endpoint=source,
+        database=database,
+        action="Dump",
+        options={"default_transaction_read_only": "on"},
+    )
+    if ended.status and _LOCKED.search(ended.stderr):
+        raise _TablesLocked("tables are locked")
+    if ended.status:
+        raise failure("pg_dump", source, ended)
+
+
+async def _check_lock_table(connection: Connection, database: str) -> None:
+    [row] = await fetch(connection, query("lock_table"))
+    limit = row["lock_table_size"] // LOCK_TABLE_SHARE
+    if row["tables"] > limit:
+        raise Refused(
+            f'database "{database}" has {row["tables"]} tables; dumping it would lock more than a'
+            f" quarter of the source's lock table ({limit} locks), and applications need the rest:"
+            " raise max_locks_per_transaction on the source to"
+            f" {row['tables'] * LOCK_TABLE_SHARE // row['lock_slots'] + 1} (restart)"
+        )
+
+
+async def listed(tools: Tools, archive: Path, section: str) -> dict[int, str]:
+    """Return what a section of an archive holds: id -> type, schema, name, owner."""
+    file = archive.with_suffix(f".{section}.list")
+    await run_offline(
+        tools, "pg_restore", ("--list", f"--section={section}", f"--file={file}", str(archive))
+    )
+    text = file.read_text("utf-8", "surrogateescape")
+    return {int(match[1]): match[2] for match in _LISTED.finditer(text)}
+
+
+async def post_data(tools: Tools, archive: Path) -> tuple[Entry, ...]:
+    """Return the entries of an archive that come after the data, in order of dependency."""
+    file = archive.with_suffix(".post-data.sql")
+    await run_offline(
+        tools,
+        "pg_restore",
+        ("--verbose", "--section=post-data", f"--file={file}", str(archive)),
+    )
+    return parse(file.read_bytes())
+
+
+def parse(script: bytes) -> tuple[Entry, ...]:
+    """Take a verbose script of pg_restore apart."""
+    text = script.decode("utf-8", "surrogateescape")
+    matches = list(_ENTRY.finditer(text))
+    end = _END.search(text, matches[-1].end()) if matches else None
+    ends = [match.start() for match in matches[1:]] + [end.start() if end else len(text)]
+    return tuple(
+        Entry(
+            id=int(match["id"]),
+            key=(int(match["class_oid"]), int(match["oid"])),
+            type=match["type"],
+            schema=match["schema"],
+            name=match["name"],
+            dependencies=frozenset(map(int, (match["dependencies"] or "").split())),
+            statement=text[match.end() : end].strip().encode("utf-8", "surrogateescape"),
+        )
+        for match, end in zip(matches, ends, strict=True)
+    )
+
+
+def not_valid(statement: bytes) -> bytes:
+    """Make an ADD CONSTRAINT leave the existing rows unchecked.
+
+    >>> not_valid(b"ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES b(a);")
+    b'ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES b(a) NOT VALID;'
+    """
+    body = statement.rstrip().removesuffix(b";")
+    return body + (b";" if body.endswith(b" NOT VALID") else b" NOT VALID;")

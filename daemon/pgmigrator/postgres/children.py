@@ -1,0 +1,225 @@
+"""Runs pg_dump and pg_restore as child processes that never outlive their work.
+
+Nothing secret is on a command line: the password is in a 0600 file in a private folder that is
+removed afterwards. A child gets SIGTERM when its parent dies (Linux) or its task is cancelled: both
+programs then cancel what their server is doing. What they say is bounded and redacted.
+"""
+
+import asyncio
+import ctypes
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg.conninfo import make_conninfo
+
+from pgmigrator.errors import MigratorError, Refused, Unreachable
+from pgmigrator.postgres.connect import Endpoint, redact
+
+PROGRAMS = ("pg_dump", "pg_restore")
+DISTRIBUTION_FOLDERS = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin")
+#: of what a child says this much is kept, its beginning: the first error is the cause
+OUTPUT_MAX_BYTES = 1024 * 1024
+#: how long a child may take to end after SIGTERM
+TERMINATE_TIMEOUT_SECONDS = 10.0
+
+_PR_SET_PDEATHSIG = 1
+_UNREACHABLE = re.compile(
+    r"connection to server .* failed|server closed the connection"
+    r"|could not (?:connect|translate host name)|terminating connection"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """A folder with pg_dump and pg_restore of one major version."""
+
+    bin_dir: Path
+    major: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended; `stderr` is redacted."""
+
+    status: int
+    stderr: str
+
+
+def find_tools(bin_dir: Path | None, major: int) -> Tools:
+    """Find pg_dump and pg_restore: of that major version, else the newest beyond it.
+
+    Looks in `bin_dir` only, if given; else on PATH, then in the distributions' folders.
+
+    :raises Refused: there are none that are new enough.
+    """
+    found = [
+        Tools(folder, version(folder))
+        for folder in ([bin_dir] if bin_dir else _folders())
+        if all((folder / program).exists() for program in PROGRAMS)
+    ]
+    for tools in found:
+        if tools.major == major:
+            return tools
+    newest = max(found, key=lambda tools: tools.major, default=None)
+    if newest is not None and newest.major > major:
+        return newest
+    had = f"those in {newest.bin_dir} are of version {newest.major}" if newest else "found none"
+    raise Refused(
+        f"pg_dump and pg_restore {major} are needed, {had}: install postgresql-client-{major},"
+        " or name their folder in PGMIGRATOR_POSTGRES_BIN_DIR"
+    )
+
+
+def newest_major(bin_dir: Path | None) -> int | None:
+    """Return the newest major version of pg_dump and pg_restore that is there; None: none is."""
+    folders = [bin_dir] if bin_dir else _folders()
+    complete = (f for f in folders if all((f / program).exists() for program in PROGRAMS))
+    return max(map(version, complete), default=None)
+
+
+def _folders() -> Iterator[Path]:
+    if on_path := shutil.which(PROGRAMS[0]):
+        yield Path(on_path).parent
+    for pattern in DISTRIBUTION_FOLDERS:
+        yield from sorted(Path("/").glob(pattern), reverse=True)
+
+
+def version(bin_dir: Path) -> int:
+    """Return the major version of the pg_dump in a folder; 0 if it does not run."""
+    try:
+        command: list[Path | str] = [bin_dir / PROGRAMS[0], "--version"]
+        said = subprocess.check_output(command, text=True, timeout=10)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    match = re.search(r"\) (\d+)", said)
+    return int(match[1]) if match else 0
+
+
+async def run(
+    tools: Tools,
+    program: str,
+    arguments: Sequence[str],
+    *,
+    endpoint: Endpoint,
+    database: str,
+    action: str,
+    options: Mapping[str, str] | None = None,
+) -> Ended:
+    """Run a program against a database and wait for its end, however it ends.
+
+    `options` are settings for its sessions. Cancelling the caller ends the child first.
+    """
+    with tempfile.TemporaryDirectory(prefix="pgmigrator-") as folder:
+        environment = _environment(endpoint, Path(folder), options or {})
+        conninfo = make_conninfo("", **endpoint.parameters(database, action))
+        process = await asyncio.create_subprocess_exec(
+            tools.bin_dir / program,
+            "--no-password",
+            f"--dbname={conninfo}",
+            *arguments,
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=PIPE,
+            env=environment,
+            # a process group of its own: the terminal's Ctrl-C is the daemon's to pass on
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),
+        )
+        try:
+            said = await _read_bounded(process)
+            status = await process.wait()
+        finally:
+            await _end(process)
+    return Ended(status, redact(said.decode(errors="replace"), endpoint))
+
+
+async def run_offline(tools: Tools, program: str, arguments: Sequence[str]) -> None:
+    """Run a program that needs no server.
+
+    :raises Refused: it failed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        tools.bin_dir / program,
+        *arguments,
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=PIPE,
+        start_new_session=True,
+        preexec_fn=_die_with_parent(),
+    )
+    try:
+        said = await _read_bounded(process)
+        status = await process.wait()
+    finally:
+        await _end(process)
+    if status:
+        raise Refused(f"{program} failed: {said.decode(errors='replace').strip()}")
+
+
+def failure(program: str, endpoint: Endpoint, ended: Ended) -> MigratorError:
+    """Make the exception for a child that failed as a whole; never with a statement's text."""
+    said = [line for line in ended.stderr.splitlines() if line.startswith(f"{program}: ")]
+    lines = said or [f"{program} ended with status {ended.status}"]
+    text = f"{endpoint.side} {endpoint.name}: " + "; ".join(lines[:3])
+    return Unreachable(text) if _UNREACHABLE.search(ended.stderr) else Refused(text)
+
+
+def _environment(endpoint: Endpoint, folder: Path, options: Mapping[str, str]) -> dict[str, str]:
+    """The child's environment: ours without libpq's variables, so that nothing leaks in."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    settings = {"client_connection_check_interval": "1s"} | dict(options)
+    environment["PGOPTIONS"] = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    environment["LC_ALL"] = "C"
+    if endpoint.password is not None:
+        file = folder / "password"
+        file.touch(0o600)
+        escaped = endpoint.password.replace("\\", "\\\\").replace(":", "\\:")
+        file.write_text(f"*:*:*:*:{escaped}\n", encoding="utf-8")
+        environment["PGPASSFILE"] = str(file)
+    elif own := os.environ.get("PGPASSFILE"):
+        environment["PGPASSFILE"] = own
+    return environment
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before the line above
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return before_exec
+
+
+async def _read_bounded(process: Process) -> bytes:
+    assert process.stderr is not None
+    kept = bytearray()
+    while chunk := await process.stderr.read(65536):
+        kept += chunk[: OUTPUT_MAX_BYTES - len(kept)]
+    return bytes(kept)
+
+
+async def _end(process: Process) -> None:
+    """Terminate a child that still runs and wait for it; kill it if it does not listen."""
+    if process.returncode is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(TERMINATE_TIMEOUT_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

@@ -1,0 +1,71 @@
+"""Waiting until the destination has applied the source's WAL up to an LSN, and said so.
+
+Left alone, a subscription reports some 400 ms after a commit, since its WAL is flushed in steps of
+200 ms. A synchronous commit on the destination flushes it at once, a message into the source's WAL
+wakes the apply worker to report it: then it takes some 10 ms.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from psycopg import sql
+
+from pgmigrator.postgres.connect import Connection, SourceWriter
+
+NUDGE = sql.SQL("SELECT pg_logical_emit_message(true, 'pgmigrator', 'nudge')")
+#: for the destination's session: with `on` a commit hangs while a synchronous standby is missing
+LOCAL_COMMIT = {"synchronous_commit": "local"}
+
+_CONFIRMED = """
+SELECT (confirmed_flush_lsn - '0/0')::bigint AS lsn, active
+  FROM pg_replication_slots WHERE slot_name = %(slot)s
+"""
+
+
+async def flush_lsn(source: SourceWriter) -> int:
+    """Flush everything that is committed, asynchronously committed too; return the LSN."""
+    await source.execute(NUDGE)
+    rows = await source.read("SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS lsn", {})
+    lsn: int = rows[0]["lsn"]
+    return lsn
+
+
+async def until_confirmed(
+    source: SourceWriter, destination: Connection, slot: str, lsn: int, timeout_seconds: float
+) -> int | None:
+    """Wait until the slot has confirmed `lsn`, at most `timeout_seconds`; nudge both sides.
+
+    Returns what it has confirmed, below `lsn` if the time ran out, None if there is no such slot.
+    """
+    started = time.monotonic()
+    while True:
+        rows = await source.read(_CONFIRMED, {"slot": slot})
+        confirmed: int | None = rows[0]["lsn"] if rows else None
+        elapsed = time.monotonic() - started
+        if confirmed is None or confirmed >= lsn or elapsed > timeout_seconds:
+            return confirmed
+        await destination.execute(NUDGE)
+        await source.execute(NUDGE)
+        # fast at first; a long wait is for a backlog, which nudges do not shorten
+        await asyncio.sleep(min(0.2, 0.003 + elapsed / 20))
+
+
+async def until_inactive(source: SourceWriter, slot: str, timeout_seconds: float) -> bool:
+    """Wait until no walsender uses the slot, or it is gone; False if the time ran out."""
+
+    async def inactive() -> bool:
+        rows = await source.read(_CONFIRMED, {"slot": slot})
+        return not rows or not rows[0]["active"]
+
+    return await eventually(inactive, timeout_seconds)
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], timeout_seconds: float) -> bool:
+    """Ask again and again, every few milliseconds; False if the time ran out."""
+    deadline = time.monotonic() + timeout_seconds
+    while not await condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.002)
+    return True

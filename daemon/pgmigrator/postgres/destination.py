@@ -1,0 +1,130 @@
+"""Reading the destination's side of one database: marker, subscription, tables, who else writes."""
+
+from dataclasses import replace
+
+from psycopg import sql
+
+from pgmigrator.core.marker import Binding, Marker, NewerMarker
+from pgmigrator.core.model import (
+    DestinationFacts,
+    DestinationTable,
+    Subscription,
+)
+from pgmigrator.core.names import Names, TableName
+from pgmigrator.postgres import marker, sequences
+from pgmigrator.postgres.connect import Connection, fetch
+from pgmigrator.postgres.queries import query
+from pgmigrator.postgres.source import read_database, read_server
+
+#: tables asked for their first row in one statement
+_CHUNK = 200
+
+
+async def read_marker(
+    connection: Connection, database: str, mapping: str, system_identifier: int
+) -> Marker | None:
+    """Read the marker of a database of this server, from any of its databases.
+
+    :raises NewerMarker: a newer daemon wrote it.
+    """
+    found = await read_database(connection, database)
+    if found is None:
+        return None
+    return await marker.read(connection, database, Binding(mapping, found.oid, system_identifier))
+
+
+async def read_outside(
+    connection: Connection, database: str, names: Names | None
+) -> DestinationFacts:
+    """Read what shows from another database: whether ours, or its forerunner, exists."""
+    temporary = await read_database(connection, names.temporary_database) if names else None
+    return DestinationFacts(
+        server=await read_server(connection),
+        database=await read_database(connection, database),
+        temporary_database=temporary is not None,
+    )
+
+
+async def read_inside(
+    connection: Connection, outside: DestinationFacts, mapping: str, names: Names | None
+) -> DestinationFacts:
+    """Read the rest over a connection to the database itself."""
+    server = await read_server(connection)
+    identifier = server.identity.system_identifier
+    newer = ""
+    try:
+        found = await read_marker(connection, connection.info.dbname, mapping, identifier)
+    except NewerMarker as error:
+        found, newer = None, str(error)
+    subscription = await _read_subscription(connection, names)
+    (activity,) = await fetch(connection, query("destination_activity"), {})
+    (objects,) = await fetch(connection, query("has_user_objects"))
+    return replace(
+        outside,
+        server=server,
+        marker=found,
+        newer_marker=newer,
+        has_user_objects=objects["has_user_objects"],
+        subscription=subscription,
+        tables=await _read_tables(connection, subscription),
+        sequences=await sequences.read_destination(connection),
+        invalid_indexes=tuple(activity["invalid_indexes"]),
+        indexes_building=activity["indexes_building"],
+        foreign_writers=tuple(activity["foreign_writers"]),
+    )
+
+
+async def _read_subscription(connection: Connection, names: Names | None) -> Subscription | None:
+    if names is None:
+        return None
+    rows = await fetch(connection, query("subscription"), {"subscription": names.subscription})
+    if not rows:
+        return None
+    (row,) = rows
+    counters = row.pop("counters") or {}
+    conflicts = {name: n for name, n in counters.items() if name.startswith("confl_")}
+    return Subscription(**row, conflicts=conflicts)
+
+
+async def _read_tables(
+    connection: Connection, subscription: Subscription | None
+) -> tuple[DestinationTable, ...]:
+    parameters = {"subscription_oid": subscription.oid if subscription else 0}
+    source_oids = await read_bookkeeping(connection)
+    tables = []
+    for row in await fetch(connection, query("destination_tables"), parameters):
+        name = TableName(row.pop("schema"), row.pop("name"))
+        tables.append(DestinationTable(name=name, source_oid=source_oids.get(name), **row))
+    unclear = [t.name for t in tables if t.state == "" and t.has_rows is None]
+    filled = await tables_with_rows(connection, unclear)
+    return tuple(
+        replace(table, has_rows=table.name in filled) if table.name in unclear else table
+        for table in tables
+    )
+
+
+async def read_bookkeeping(connection: Connection) -> dict[TableName, int]:
+    """Return the source oid of each table that was subscribed; empty before."""
+    (row,) = await fetch(connection, "SELECT to_regclass('pgmigrator.tables') IS NOT NULL AS kept")
+    if not row["kept"]:
+        return {}
+    return {
+        TableName(r["schema_name"], r["table_name"]): r["source_oid"]
+        for r in await fetch(connection, query("bookkeeping"))
+    }
+
+
+async def tables_with_rows(connection: Connection, tables: list[TableName]) -> frozenset[TableName]:
+    """Return those of the tables that hold at least one row."""
+    found: set[TableName] = set()
+    for start in range(0, len(tables), _CHUNK):
+        chunk = tables[start : start + _CHUNK]
+        probe = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {} AS i WHERE EXISTS (SELECT FROM ONLY {})").format(
+                sql.Literal(i), sql.Identifier(table.schema, table.name)
+            )
+            for i, table in enumerate(chunk)
+        )
+        cursor = await connection.execute(probe)
+        found.update(chunk[row["i"]] for row in await cursor.fetchall())
+    return frozenset(found)

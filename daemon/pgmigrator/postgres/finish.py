@@ -1,0 +1,167 @@
+"""What belongs to the database itself and comes last: privileges, comment, limit, settings.
+
+An adopted database keeps what it has: only what it lacks is added. Time-outs are switched off for
+our own role there first, since a copied one would hit the apply worker.
+"""
+
+from collections.abc import Iterable
+
+from psycopg import sql
+from psycopg.rows import DictRow
+
+from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
+from pgmigrator.postgres.failures import Failure, attempt
+from pgmigrator.postgres.parameters import set_clause
+from pgmigrator.postgres.queries import query
+
+#: settings that would end or hinder the apply worker, and what our own role gets instead
+OWN_SETTINGS = (
+    "statement_timeout=0",
+    "lock_timeout=0",
+    "idle_in_transaction_session_timeout=0",
+    "idle_session_timeout=0",
+    "transaction_timeout=0",
+    "default_transaction_read_only=off",
+)
+
+
+async def finish(
+    source: Endpoint, destination: Endpoint, database: str, *, created: bool
+) -> tuple[Failure, ...]:
+    """Bring privileges, comment, connection limit and settings of the database; idempotent.
+
+    `created` tells a database of ours from an adopted one. What the destination refuses (a setting
+    that it does not know, a role that is missing) is returned and does not stop the rest.
+    """
+    async with session(source, database, "RestoreRest") as origin:
+        theirs = await _read(origin, database)
+    async with session(destination, database, "RestoreRest", secret=True) as connection:
+        role = destination.instance.user
+        await override_own_settings(connection, role, database)
+        ours = await _read(connection, database)
+        statements = [
+            *_privileges(database, theirs, ours, created=created),
+            *_properties(database, theirs, ours, created=created),
+            *_settings(database, theirs, ours, own_role=role, created=created),
+        ]
+        return await _apply(connection, destination, database, statements)
+
+
+async def override_own_settings(connection: Connection, role: str, database: str) -> None:
+    """Switch time-outs off for our own role in one database."""
+    for setting in OWN_SETTINGS:
+        await connection.execute(_alter_setting(database, role, setting))
+
+
+async def reset_own_settings(connection: Connection, role: str, database: str) -> None:
+    """Take back what `override_own_settings` set: for when nothing of ours runs there any more."""
+    for setting in OWN_SETTINGS:
+        name = setting.partition("=")[0]
+        await connection.execute(
+            sql.SQL("ALTER ROLE {} IN DATABASE {} RESET {}").format(
+                sql.Identifier(role), sql.Identifier(database), sql.Identifier(name)
+            )
+        )
+
+
+Read = dict[str, list[DictRow]]
+Statement = tuple[str, sql.Composed]
+
+
+async def _read(connection: Connection, database: str) -> Read:
+    return {
+        name: await fetch(connection, query(name), {"database": database})
+        for name in ("database_finish", "database_privileges", "database_settings")
+    }
+
+
+def _privileges(database: str, theirs: Read, ours: Read, *, created: bool) -> Iterable[Statement]:
+    if not theirs["database_finish"][0]["has_privileges"]:
+        return
+    wanted, found = theirs["database_privileges"], ours["database_privileges"]
+    name = sql.Identifier(database)
+    for row in found if created else []:
+        if row not in wanted:
+            yield (
+                _object("privileges of", database),
+                sql.SQL("REVOKE {} ON DATABASE {} FROM {}").format(
+                    sql.SQL(row["privilege"]), name, _grantee(row)
+                ),
+            )
+    for row in wanted:
+        if row not in found:
+            yield (
+                _object("privileges of", database),
+                sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
+                    sql.SQL(row["privilege"]),
+                    name,
+                    _grantee(row),
+                    sql.SQL(" WITH GRANT OPTION" if row["is_grantable"] else ""),
+                ),
+            )
+
+
+def _grantee(row: DictRow) -> sql.Composable:
+    return sql.Identifier(row["grantee"]) if row["grantee"] else sql.SQL("PUBLIC")
+
+
+def _properties(database: str, theirs: Read, ours: Read, *, created: bool) -> Iterable[Statement]:
+    [wanted], [found] = theirs["database_finish"], ours["database_finish"]
+    if wanted["comment"] != found["comment"] and (created or found["comment"] is None):
+        yield (
+            _object("comment of", database),
+            sql.SQL("COMMENT ON DATABASE {} IS {}").format(
+                sql.Identifier(database), sql.Literal(wanted["comment"])
+            ),
+        )
+    if wanted["connection_limit"] != found["connection_limit"] and created:
+        yield (
+            _object("limit of", database),
+            sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(
+                sql.Identifier(database), sql.Literal(wanted["connection_limit"])
+            ),
+        )
+
+
+def _settings(
+    database: str, theirs: Read, ours: Read, *, own_role: str, created: bool
+) -> Iterable[Statement]:
+    found = {(row["role"], row["setting"].partition("=")[0]) for row in ours["database_settings"]}
+    for row in theirs["database_settings"]:
+        name = row["setting"].partition("=")[0]
+        if row in ours["database_settings"] or row["role"] == own_role:
+            continue
+        if not created and (row["role"], name) in found:
+            continue
+        yield (
+            _object(f"setting {name} of", database),
+            _alter_setting(database, row["role"], row["setting"]),
+        )
+
+
+def _alter_setting(database: str, role: str | None, setting: str) -> sql.Composed:
+    target = sql.SQL("DATABASE {}").format(sql.Identifier(database))
+    if role is not None:
+        target = sql.SQL("ROLE {} IN {}").format(sql.Identifier(role), target)
+    return sql.SQL("ALTER {} {}").format(target, set_clause(setting))
+
+
+def _object(what: str, database: str) -> str:
+    return f'{what} database "{database}"'
+
+
+async def _apply(
+    connection: Connection, destination: Endpoint, database: str, statements: list[Statement]
+) -> tuple[Failure, ...]:
+    failures: list[Failure] = []
+    async with connection.transaction():
+        for what, statement in statements:
+            failures += await attempt(
+                connection, destination, what, _in_savepoint(connection, statement)
+            )
+    return tuple(failures)
+
+
+async def _in_savepoint(connection: Connection, statement: sql.Composed) -> None:
+    async with connection.transaction():
+        await connection.execute(statement)

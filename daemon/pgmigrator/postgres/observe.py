@@ -1,0 +1,298 @@
+"""Observing: one mapping's two servers, read over sessions that stay open between the ticks.
+
+A side that does not answer is None with its reason, never an exception: what is unknown is data.
+Facts that cost more than a tick may, are read on schedules of their own (`Scheduled`).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from pgmigrator.core.marker import Step
+from pgmigrator.core.model import (
+    DestinationFacts,
+    Measured,
+    Observation,
+    Policy,
+    RoleDifference,
+    SchemaItem,
+    SourceFacts,
+)
+from pgmigrator.core.names import Names, names
+from pgmigrator.core.roles import RolePolicy
+from pgmigrator.core.roles import compare as compare_roles
+from pgmigrator.errors import MigratorError, Unreachable
+from pgmigrator.postgres import destination as destination_facts
+from pgmigrator.postgres import fingerprint, roles, source, subscription
+from pgmigrator.postgres.connect import Connection, Endpoint, connect, fetch, translated
+from pgmigrator.postgres.queries import query
+
+T = TypeVar("T")
+
+#: reading one side of one database takes no longer than this
+SIDE_TIMEOUT_S = 20.0
+#: costly facts use at most one part in so many of the time
+_SHARE = 20
+_AFTER_COPY = frozenset({Step.SWITCHED, Step.COMPLETING, Step.COMPLETED, Step.ABANDONED})
+
+
+class Scheduled(Generic[T]):
+    """A fact that is read again once its interval has passed; costly ones less often."""
+
+    def __init__(self, interval_seconds: float, fresh_seconds: float) -> None:
+        """Read at most every `interval_seconds`; valid for the interval and `fresh_seconds`."""
+        self._interval = interval_seconds
+        self._fresh = fresh_seconds
+        self._due = 0.0
+        self.last: Measured[T] | None = None
+
+    async def get(self, read: Callable[[], Awaitable[T]]) -> Measured[T]:
+        """Return the fact, read now if it is due."""
+        if self.last is None or time.time() >= self._due:
+            started = time.time()
+            value = await read()
+            spent = time.time() - started
+            wait = max(self._interval, spent * _SHARE)
+            self._due = time.time() + wait
+            self.last = Measured(value, started, wait + spent + self._fresh)
+        return self.last
+
+    def expire(self) -> None:
+        """Read again next time."""
+        self._due = 0.0
+
+
+@dataclass(slots=True)
+class _Schedules:
+    """The costly facts of one database."""
+
+    sizes: Scheduled[dict[int, int]]
+    schema: Scheduled[tuple[SchemaItem, ...]]
+
+
+class Observer:
+    """Reads everything about one mapping; only reads."""
+
+    def __init__(
+        self,
+        source_endpoint: Endpoint,
+        destination_endpoint: Endpoint,
+        role_policy: RolePolicy,
+        refresh_interval_seconds: float,
+    ) -> None:
+        """Bind to both ends of a mapping; sessions are opened when they are first needed."""
+        self.source = source_endpoint
+        self.destination = destination_endpoint
+        self._role_policy = role_policy
+        self._refresh = refresh_interval_seconds
+        self._fresh = max(3 * refresh_interval_seconds, 15.0)
+        self._connections: dict[tuple[str, str], Connection] = {}
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._schedules: dict[str, _Schedules] = {}
+        self._roles: Scheduled[tuple[RoleDifference, ...]] = Scheduled(10, self._fresh)
+        self._route: Scheduled[str] = Scheduled(30, self._fresh)
+        self._names: dict[str, Names] = {}
+        self._with_objects: set[str] = set()
+
+    async def close(self) -> None:
+        """Close every session."""
+        for connection in self._connections.values():
+            await connection.close()
+        self._connections.clear()
+
+    async def leave(self, database: str) -> None:
+        """Close our own sessions to a destination database that is about to be dropped."""
+        await self._forget(self.destination, database)
+
+    def expire(self, database: str) -> None:
+        """Read the costly facts of a database anew: an action has changed them."""
+        self._roles.expire()
+        if database in self._schedules:
+            self._schedules[database].schema.expire()
+
+    async def source_databases(self) -> tuple[str, ...]:
+        """Return the source's databases that hold user objects.
+
+        :raises Unreachable: the source does not answer.
+        """
+        async with asyncio.timeout(SIDE_TIMEOUT_S):
+            with translated(self.source):
+                admin = await self._connection(self.source, self.source.instance.database)
+                rows = await fetch(admin, query("databases"))
+                present = [row["name"] for row in rows]
+                for name in present:
+                    if name not in self._with_objects and await self._has_objects(name):
+                        self._with_objects.add(name)
+        return tuple(name for name in present if name in self._with_objects)
+
+    async def _has_objects(self, database: str) -> bool:
+        connection = await self._connection(self.source, database)
+        (row,) = await fetch(connection, query("has_user_objects"))
+        if not row["has_user_objects"]:
+            await self._forget(self.source, database)
+        return bool(row["has_user_objects"])
+
+    async def observe(self, mapping: str, database: str, policy: Policy) -> Observation:
+        """Read both sides of one database; what does not answer is None, with its reason."""
+        at = time.time()
+        there, destination_error = await self._side(
+            self.destination, lambda: self._read_destination(mapping, database)
+        )
+        steps = there.marker.steps if there and there.marker else frozenset()
+        here, source_error = await self._side(
+            self.source, lambda: self._read_source(database, there, steps)
+        )
+        observation = Observation(
+            mapping=mapping,
+            database=database,
+            at=at,
+            policy=policy,
+            names=self._names.get(database),
+            source=here,
+            source_error=source_error,
+            destination=there,
+            destination_error=destination_error,
+        )
+        return await self._with_comparisons(observation, steps)
+
+    async def _side(
+        self, endpoint: Endpoint, read: Callable[[], Awaitable[T]]
+    ) -> tuple[T | None, str]:
+        try:
+            async with asyncio.timeout(SIDE_TIMEOUT_S):
+                with translated(endpoint):
+                    return await read(), ""
+        except TimeoutError:
+            await self._forget_all(endpoint)
+            return None, f"{endpoint.side} {endpoint.name}: no answer in {SIDE_TIMEOUT_S:g} s"
+        except Unreachable as error:
+            await self._forget_all(endpoint)
+            return None, str(error)
+        except MigratorError as error:
+            return None, str(error)
+
+    # --- the destination, first: its marker tells what to look for on the source ----------------
+
+    async def _read_destination(self, mapping: str, database: str) -> DestinationFacts:
+        admin = await self._connection(self.destination, self.destination.instance.database)
+        system_identifier = (await source.read_server(admin)).identity.system_identifier
+        oid = await self._source_oid(mapping, database, admin, system_identifier)
+        if oid is not None:
+            self._names[database] = names(mapping, oid, system_identifier)
+        known = self._names.get(database)
+        outside = await destination_facts.read_outside(admin, database, known)
+        if outside.database is None:
+            await self._forget(self.destination, database)
+            return outside
+        inside = await self._connection(self.destination, database)
+        return await destination_facts.read_inside(inside, outside, mapping, known)
+
+    async def _source_oid(
+        self, mapping: str, database: str, admin: Connection, system_identifier: int
+    ) -> int | None:
+        """Return the source database's oid: the marker's word, else the source's."""
+        marker = await destination_facts.read_marker(admin, database, mapping, system_identifier)
+        if marker is not None:
+            return marker.source_database_oid
+        try:
+            with translated(self.source):
+                connection = await self._connection(self.source, self.source.instance.database)
+                found = await source.read_database(connection, database)
+        except MigratorError:
+            await self._forget_all(self.source)
+            return None
+        return found.oid if found else None
+
+    # --- the source -----------------------------------------------------------------------------
+
+    async def _read_source(
+        self, database: str, there: DestinationFacts | None, steps: frozenset[Step]
+    ) -> SourceFacts:
+        admin = await self._connection(self.source, self.source.instance.database)
+        found = await source.read_database(admin, database)
+        known = self._names.get(database)
+        if found is None or known is None:
+            return SourceFacts(server=await source.read_server(admin), database=found)
+        connection = await self._connection(self.source, database)
+        sizes = await self._scheduled(database).sizes.get(lambda: source.read_sizes(connection))
+        return await source.read_source(
+            connection,
+            database,
+            known,
+            sizes.value,
+            sync_slots=_sync_slots(there),
+            watch_late_writes=Step.SWITCHED in steps and Step.COMPLETED not in steps,
+        )
+
+    # --- comparisons ----------------------------------------------------------------------------
+
+    async def _with_comparisons(self, obs: Observation, steps: frozenset[Step]) -> Observation:
+        if obs.source is None or obs.destination is None or steps & _AFTER_COPY:
+            return obs
+        compared, error = await self._side(self.source, lambda: self._compare(obs, steps))
+        return compared if compared is not None else replace(obs, source_error=error)
+
+    async def _compare(self, obs: Observation, steps: frozenset[Step]) -> Observation:
+        found = await self._roles.get(self._compare_roles)
+        obs = replace(obs, roles=found)
+        if Step.SUBSCRIBED not in steps:
+            route = await self._route.get(
+                lambda: subscription.probe_route(self.source, self.destination)
+            )
+            obs = replace(obs, environment=replace(obs.environment, route_error=route.value))
+        if Step.SCHEMA_DONE in steps:
+            obs = replace(obs, schema=await self._compare_schema(obs.database))
+        return obs
+
+    async def _compare_roles(self) -> tuple[RoleDifference, ...]:
+        passwords = self._role_policy.passwords
+        here = await self._connection(self.source, self.source.instance.database)
+        there = await self._connection(self.destination, self.destination.instance.database)
+        return compare_roles(
+            await roles.read(here, passwords),
+            await roles.read(there, passwords),
+            self._role_policy,
+        )
+
+    async def _compare_schema(self, database: str) -> Measured[tuple[SchemaItem, ...]]:
+        here = await self._connection(self.source, database)
+        there = await self._connection(self.destination, database)
+        return await self._scheduled(database).schema.get(lambda: fingerprint.compare(here, there))
+
+    # --- sessions and schedules -----------------------------------------------------------------
+
+    def _scheduled(self, database: str) -> _Schedules:
+        if database not in self._schedules:
+            self._schedules[database] = _Schedules(
+                sizes=Scheduled(30, self._fresh), schema=Scheduled(self._refresh, self._fresh)
+            )
+        return self._schedules[database]
+
+    async def _connection(self, endpoint: Endpoint, database: str) -> Connection:
+        key = (endpoint.side, database)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            connection = self._connections.get(key)
+            if connection is None or connection.closed or connection.broken:
+                connection = await connect(endpoint, database, "observe")
+                self._connections[key] = connection
+            return connection
+
+    async def _forget(self, endpoint: Endpoint, database: str) -> None:
+        connection = self._connections.pop((endpoint.side, database), None)
+        if connection is not None:
+            await connection.close()
+
+    async def _forget_all(self, endpoint: Endpoint) -> None:
+        for side, database in list(self._connections):
+            if side == endpoint.side:
+                await self._forget(endpoint, database)
+
+
+def _sync_slots(there: DestinationFacts | None) -> str:
+    """Return the LIKE pattern of our subscription's table-sync slots; "" matches none."""
+    if there is None or there.subscription is None:
+        return ""
+    identifier = there.server.identity.system_identifier
+    return rf"pg\_{there.subscription.oid}\_sync\_%\_{identifier}"

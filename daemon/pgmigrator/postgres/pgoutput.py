@@ -1,0 +1,122 @@
+"""Looking into logical slots without consuming anything, and snapshots that go with a slot."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+
+from pgmigrator.core.names import format_lsn, parse_lsn
+from pgmigrator.core.pgoutput import PREFIX_BYTES, count_commits
+from pgmigrator.errors import Refused
+from pgmigrator.postgres.allowlist import permit
+from pgmigrator.postgres.connect import Connection, Endpoint, translated
+
+#: Only commits (C), inserts (I), deletes (D) and truncates (T), and of the rows no content.
+#: Everything is a literal: a replication connection knows no parameters.
+_PEEK = sql.SQL("""
+SELECT CASE get_byte(data, 0) WHEN 84 THEN data ELSE substr(data, 1, {prefix}) END AS message
+  FROM pg_logical_slot_peek_binary_changes({slot}, {upto_lsn}, {upto_changes},
+       'proto_version', '1', 'publication_names', {publication})
+ WHERE get_byte(data, 0) IN (67, 68, 73, 84)
+""")
+
+
+async def peek(
+    connection: Connection,
+    slot: str,
+    publication: str,
+    *,
+    upto_lsn: int | None = None,
+    upto_changes: int | None = None,
+) -> list[bytes]:
+    """Return the messages that wait in a slot and change a table's number of rows.
+
+    Whole transactions only: with `upto_changes` the one that reaches the limit still ends.
+    """
+    statement = _PEEK.format(
+        prefix=sql.Literal(PREFIX_BYTES),
+        slot=sql.Literal(slot),
+        upto_lsn=sql.Literal(None if upto_lsn is None else format_lsn(upto_lsn)),
+        upto_changes=sql.Literal(upto_changes),
+        publication=sql.Literal(sql.Identifier(publication).as_string(None)),
+    )
+    cursor = await connection.execute(statement)
+    return [bytes(row["message"]) for row in await cursor.fetchall()]
+
+
+async def late_writes(connection: Connection, slot: str, publication: str, limit: int) -> int:
+    """Count published transactions that wait in the slot, without consuming them.
+
+    0 means none; any other number is at least so many, since counting ends after `limit` changes.
+    """
+    return count_commits(await peek(connection, slot, publication, upto_changes=limit))
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedSlot:
+    """A temporary slot: it decodes every transaction that its snapshot does not see."""
+
+    #: the only session that can use the slot
+    connection: Connection
+    name: str
+    lsn: int
+    #: importable until `connection` runs its next statement
+    snapshot: str
+
+
+@asynccontextmanager
+async def exported_slot(
+    source: Endpoint, database: str, action: str, timeout_seconds: float
+) -> AsyncIterator[ExportedSlot]:
+    """Create a temporary slot with an exported snapshot; it vanishes with the block.
+
+    Its creation waits for every transaction that is writing anywhere on the source, which holds
+    up nobody.
+
+    :raises Refused: they did not end within `timeout_seconds`, or no slot or walsender is free.
+    """
+    name = f"pgmigrator_count_{secrets.token_hex(8)}"
+    with translated(source):
+        connection = await _replication_connection(source, database, action)
+        async with connection:
+            row = await _create(connection, source, name, timeout_seconds)
+            lsn = parse_lsn(row["consistent_point"])
+            yield ExportedSlot(connection, name, lsn, row["snapshot_name"])
+
+
+async def _create(
+    connection: Connection, source: Endpoint, name: str, timeout_seconds: float
+) -> dict[str, str]:
+    statement = sql.SQL(
+        "CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')"
+    ).format(sql.Identifier(name))
+    permit(statement.as_string(connection))
+    try:
+        # statement_timeout does not reach replication commands
+        async with asyncio.timeout(timeout_seconds):
+            cursor = await connection.execute(statement)
+            row = await cursor.fetchone()
+    except TimeoutError:
+        raise Refused(
+            f"source {source.name}: transactions that write have been open for over"
+            f" {timeout_seconds:g} s, so no snapshot could be opened; end them"
+        ) from None
+    assert row is not None
+    return row
+
+
+async def _replication_connection(source: Endpoint, database: str, action: str) -> Connection:
+    return await psycopg.AsyncConnection.connect(
+        make_conninfo("", **source.parameters(database, action), replication="database"),
+        password=source.password,
+        options="-c search_path=pg_catalog -c statement_timeout=0"
+        " -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=on",
+        autocommit=True,
+        row_factory=dict_row,
+    )

@@ -1,0 +1,125 @@
+"""Our publication and slot on the source: the only things that we ever create there.
+
+Tables are published one by one with ONLY: without it inheritance children would come along, and a
+child without identity would break the application's UPDATE. In the same transaction the result is
+read again, and rolled back unless it is exactly as planned.
+"""
+
+from collections.abc import Mapping
+
+import psycopg
+from psycopg import sql
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from pgmigrator.core.names import Names, TableName
+from pgmigrator.errors import InvariantBroken, Refused
+from pgmigrator.postgres.connect import Endpoint, SourceWriter, source_writer
+from pgmigrator.postgres.queries import query
+
+Tables = tuple[tuple[int, TableName], ...]
+
+#: how long the creation of a slot may wait for open transactions before it is tried anew, seconds
+SLOT_TIMEOUT_S = 120
+
+
+def _only(tables: Tables) -> sql.Composed:
+    """Write `ONLY a, ONLY b`."""
+    return sql.SQL(", ").join(
+        sql.SQL("ONLY {}").format(sql.Identifier(name.schema, name.name)) for _, name in tables
+    )
+
+
+async def create(source: Endpoint, database: str, names: Names, tables: Tables) -> None:
+    """Create our publication with its comment and its first tables, in one transaction."""
+    async with source_writer(source, database, "publication") as writer, writer.transaction():
+        name = sql.Identifier(names.publication)
+        await writer.execute(sql.SQL("CREATE PUBLICATION {}").format(name))
+        await writer.execute(
+            sql.SQL("COMMENT ON PUBLICATION {} IS {}").format(
+                name, sql.Literal(names.publication_comment)
+            )
+        )
+        if tables:
+            await _add(writer, names, tables)
+
+
+async def add_tables(source: Endpoint, database: str, names: Names, tables: Tables) -> None:
+    """Publish more tables; each must be named so on the source and have a usable identity."""
+    async with source_writer(source, database, "publication") as writer, writer.transaction():
+        await _assert_ours(writer, names)
+        await _add(writer, names, tables)
+
+
+async def drop_tables(source: Endpoint, database: str, names: Names, tables: Tables) -> None:
+    """Stop publishing tables, so that the application can update them."""
+    async with source_writer(source, database, "publication") as writer, writer.transaction():
+        await _assert_ours(writer, names)
+        await writer.execute(
+            sql.SQL("ALTER PUBLICATION {} DROP TABLE {}").format(
+                sql.Identifier(names.publication), _only(tables)
+            )
+        )
+
+
+async def _add(writer: SourceWriter, names: Names, tables: Tables) -> None:
+    before = await _published(writer, names)
+    await writer.execute(
+        sql.SQL("ALTER PUBLICATION {} ADD TABLE {}").format(
+            sql.Identifier(names.publication), _only(tables)
+        )
+    )
+    planned = before | dict(tables)
+    if await _published(writer, names) != planned:
+        raise Refused("the publication would hold other tables than planned; trying again")
+    unusable = [
+        f'"{row["schema"]}"."{row["name"]}"'
+        for row in await writer.read(query("source_tables"), {})
+        if row["oid"] in planned and row["identity_reason"]
+    ]
+    if unusable:
+        raise Refused(f"without a usable replica identity: {', '.join(unusable)}")
+
+
+async def _published(writer: SourceWriter, names: Names) -> dict[int, TableName]:
+    rows = await writer.read(query("publication"), {"publication": names.publication})
+    return {r["oid"]: TableName(r["schema"], r["name"]) for r in rows if r["oid"] is not None}
+
+
+async def _assert_ours(writer: SourceWriter, names: Names) -> None:
+    rows = await writer.read(query("publication"), {"publication": names.publication})
+    if not rows or rows[0]["comment"] != names.publication_comment:
+        raise InvariantBroken(f"publication {names.publication} is not ours; it was left alone")
+
+
+async def create_slot(source: Endpoint, database: str, names: Names) -> None:
+    """Create our slot; waits for every transaction that holds an xid in the whole cluster."""
+    options: Mapping[str, str] = {
+        "statement_timeout": f"{SLOT_TIMEOUT_S}s",
+        "lock_timeout": f"{SLOT_TIMEOUT_S}s",
+    }
+    async with source_writer(source, database, "slot", options=options) as writer:
+        async with writer.transaction():
+            await _assert_ours(writer, names)
+        await writer.execute(
+            sql.SQL("SELECT pg_create_logical_replication_slot({}, 'pgoutput')").format(
+                sql.Literal(names.subscription)
+            )
+        )
+
+
+async def drop_slot(source: Endpoint, database: str, names: Names) -> None:
+    """Drop our slot because of the WAL that it keeps; its reader must be gone."""
+    async with source_writer(source, database, "slot") as writer:
+        await _assert_ours(writer, names)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(psycopg.errors.ObjectInUse),
+            stop=stop_after_attempt(20),
+            wait=wait_fixed(0.5),
+            reraise=True,
+        ):
+            with attempt:
+                await writer.execute(
+                    sql.SQL("SELECT pg_drop_replication_slot({})").format(
+                        sql.Literal(names.subscription)
+                    )
+                )

@@ -1,0 +1,60 @@
+"""Brings the schema over: before the copy, and after it. Each time from a fresh dump.
+
+The archive lives in a private folder and goes with it, since a schema can contain passwords.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pgmigrator.postgres.archive import dump
+from pgmigrator.postgres.children import Tools
+from pgmigrator.postgres.failures import Failure
+from pgmigrator.postgres.pair import DatabasePair
+from pgmigrator.postgres.rest import restore_post_data
+from pgmigrator.postgres.schema import restore_pre_data
+
+
+async def restore_schema(
+    pair: DatabasePair, tools: Tools, *, created: bool, dump_lock: asyncio.Lock
+) -> tuple[Failure, ...]:
+    """Restore into an empty database what the copy needs; return the objects that failed.
+
+    `created` tells a database of ours from an adopted one, which is restored all or nothing.
+    `dump_lock` is the source's: one dump at a time, since their locks add up.
+
+    :raises Refused: it failed as a whole.
+    :raises Unreachable: a server went away.
+    """
+    async with _archive(pair, tools, dump_lock) as archive:
+        return await restore_pre_data(
+            pair.source, pair.destination, pair.database, archive, tools, created=created
+        )
+
+
+async def restore_rest(
+    pair: DatabasePair, tools: Tools, *, created: bool, dump_lock: asyncio.Lock
+) -> tuple[Failure, ...]:
+    """Build what the destination still lacks, while changes stream in; return what failed.
+
+    Interrupted at any point, it goes on when called again.
+
+    :raises Refused: the source could not be dumped.
+    :raises Unreachable: a server went away.
+    """
+    async with _archive(pair, tools, dump_lock) as archive:
+        return await restore_post_data(
+            pair.source, pair.destination, pair.database, archive, tools, created=created
+        )
+
+
+@asynccontextmanager
+async def _archive(
+    pair: DatabasePair, tools: Tools, dump_lock: asyncio.Lock
+) -> AsyncIterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="pgmigrator-") as folder:
+        async with dump_lock:
+            archive = await dump(pair.source, pair.database, Path(folder), tools)
+        yield archive

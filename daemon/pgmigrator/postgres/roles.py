@@ -1,0 +1,167 @@
+"""Roles: read from both servers, created on the destination in one transaction.
+
+Password hashes are copied verbatim, in a session that first silences the server's log. What to
+create is decided in core/roles.py.
+"""
+
+from dataclasses import replace
+
+from psycopg import errors, sql
+
+from pgmigrator.core.model import RoleDifference
+from pgmigrator.core.roles import (
+    ATTRIBUTES,
+    Membership,
+    Passwords,
+    Role,
+    RolePlan,
+    RolePolicy,
+    Roles,
+    compare,
+    grant,
+    plan,
+)
+from pgmigrator.errors import Refused
+from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
+from pgmigrator.postgres.failures import Failure, attempt
+from pgmigrator.postgres.parameters import set_clause
+from pgmigrator.postgres.queries import query
+
+ACTION = "CreateRoles"
+
+
+async def read(connection: Connection, passwords: Passwords) -> Roles:
+    """Read all roles of a server, with password hashes if they are to be copied.
+
+    :raises Refused: hashes are wanted, and we may not see them.
+    """
+    relation, password = (
+        ("pg_authid", "r.rolpassword") if passwords == "copy" else ("pg_roles", "NULL")
+    )
+    try:
+        rows = await fetch(connection, query("roles").format(relation=relation, password=password))
+    except errors.InsufficientPrivilege:
+        role = sql.Identifier(connection.info.user).as_string()
+        raise Refused(
+            f"{connection.info.user} may not read password hashes: GRANT pg_read_all_data TO"
+            f" {role}, or make it a superuser, or set ROLE_PASSWORDS to none or common"
+        ) from None
+    memberships = await fetch(connection, query("memberships"))
+    return Roles(
+        roles={
+            row["name"]: Role(
+                name=row["name"],
+                bootstrap=row["bootstrap"],
+                attributes=frozenset(word for column, word in ATTRIBUTES.items() if row[column]),
+                connection_limit=row["connection_limit"],
+                valid_until=row["valid_until"],
+                password=row["password"],
+                settings=frozenset(row["settings"] or ()),
+                comment=row["comment"],
+            )
+            for row in rows
+        },
+        memberships=frozenset(Membership(**row) for row in memberships),
+    )
+
+
+async def observe(
+    source: Endpoint, destination: Endpoint, role_policy: RolePolicy
+) -> tuple[RoleDifference, ...]:
+    """Return every role that the destination lacks or has otherwise; see core/roles.py."""
+    role_policy = _with_own(source, destination, role_policy)
+    theirs = await _read_side(source, role_policy)
+    ours = await _read_side(destination, role_policy)
+    return compare(theirs, ours, role_policy)
+
+
+def _with_own(source: Endpoint, destination: Endpoint, role_policy: RolePolicy) -> RolePolicy:
+    return replace(role_policy, own=frozenset({source.instance.user, destination.instance.user}))
+
+
+async def _read_side(endpoint: Endpoint, role_policy: RolePolicy) -> Roles:
+    async with session(endpoint, endpoint.instance.database, ACTION) as connection:
+        return await read(connection, role_policy.passwords)
+
+
+async def create(
+    source: Endpoint, destination: Endpoint, role_policy: RolePolicy
+) -> tuple[Failure, ...]:
+    """Create what the destination lacks, all in one transaction; idempotent.
+
+    Returns settings and comments that the destination refused; the roles exist all the same.
+
+    :raises Refused: a role is in conflict and the policy is `fail`; or a server refuses.
+    """
+    role_policy = _with_own(source, destination, role_policy)
+    theirs = await _read_side(source, role_policy)
+    async with (
+        session(destination, destination.instance.database, ACTION, secret=True) as connection,
+        connection.transaction(),
+    ):
+        ours = await read(connection, role_policy.passwords)
+        planned = plan(theirs, ours, role_policy)
+        if planned.conflicts and role_policy.conflicts == "fail":
+            [first, *_] = planned.conflicts
+            raise Refused(f'role "{first.role}" {first.reason}; {first.fix}')
+        return await _create(connection, destination, planned, role_policy)
+
+
+async def _create(
+    connection: Connection,
+    destination: Endpoint,
+    planned: RolePlan,
+    role_policy: RolePolicy,
+) -> tuple[Failure, ...]:
+    for role in planned.create:
+        password = _password(role, role_policy)
+        await connection.execute(_create_statement(role, password))
+    for membership in planned.memberships:
+        await connection.execute(grant(membership))
+    failures: list[Failure] = []
+    for role in planned.create:
+        for what, statement in _extras(role):
+            failures += await attempt(
+                connection, destination, what, _in_savepoint(connection, statement)
+            )
+    return tuple(failures)
+
+
+async def _in_savepoint(connection: Connection, statement: sql.Composed) -> None:
+    async with connection.transaction():
+        await connection.execute(statement)
+
+
+def _password(role: Role, role_policy: RolePolicy) -> str | None:
+    if role_policy.passwords == "copy":
+        return role.password
+    return role_policy.common_password if "LOGIN" in role.attributes else None
+
+
+def _create_statement(role: Role, password: str | None) -> sql.Composed:
+    words = [
+        sql.SQL(word if word in role.attributes else f"NO{word}") for word in ATTRIBUTES.values()
+    ]
+    clauses = [*words, sql.SQL("CONNECTION LIMIT {}").format(sql.Literal(role.connection_limit))]
+    if role.valid_until is not None:
+        clauses.append(sql.SQL("VALID UNTIL {}").format(sql.Literal(role.valid_until)))
+    if password is not None:
+        clauses.append(sql.SQL("PASSWORD {}").format(sql.Literal(password)))
+    return sql.SQL("CREATE ROLE {} WITH {}").format(
+        sql.Identifier(role.name), sql.SQL(" ").join(clauses)
+    )
+
+
+def _extras(role: Role) -> list[tuple[str, sql.Composed]]:
+    name = sql.Identifier(role.name)
+    extras = [
+        (
+            f'setting {setting.partition("=")[0]} of role "{role.name}"',
+            sql.SQL("ALTER ROLE {} {}").format(name, set_clause(setting)),
+        )
+        for setting in sorted(role.settings)
+    ]
+    if role.comment is not None:
+        comment = sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(role.comment))
+        extras.append((f'comment of role "{role.name}"', comment))
+    return extras

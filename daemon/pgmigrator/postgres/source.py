@@ -1,0 +1,121 @@
+"""Reading the source's side of one database: catalogs only, in a read-only session."""
+
+from collections.abc import Mapping
+
+from pgmigrator.core.marker import ServerIdentity
+from pgmigrator.core.model import (
+    DatabaseProperties,
+    Publication,
+    Server,
+    Slot,
+    SourceFacts,
+    SourceTable,
+)
+from pgmigrator.core.names import Names, TableName
+from pgmigrator.postgres import sequences
+from pgmigrator.postgres.connect import Connection, fetch
+from pgmigrator.postgres.pgoutput import late_writes as late_writes_in
+from pgmigrator.postgres.queries import query
+
+#: late transactions are counted up to here
+LATE_WRITES_MAX = 1000
+
+
+async def read_server(connection: Connection) -> Server:
+    """Read what a server says about itself."""
+    (row,) = await fetch(connection, query("server"))
+    settings = {r["name"]: r["setting"] for r in await fetch(connection, query("settings"))}
+    extensions = await fetch(connection, query("available_extensions"))
+    identity = ServerIdentity(
+        system_identifier=row.pop("system_identifier"), timeline=row.pop("timeline")
+    )
+    return Server(
+        **row,
+        identity=identity,
+        settings=settings,
+        available_extensions={r["name"]: r["version"] for r in extensions},
+    )
+
+
+async def read_database(connection: Connection, database: str) -> DatabaseProperties | None:
+    """Read a database's properties; None: there is none. Its extensions only if connected to it."""
+    rows = await fetch(connection, query("database"), {"database": database})
+    if not rows:
+        return None
+    extensions = (
+        await fetch(connection, query("extensions")) if connection.info.dbname == database else []
+    )
+    return DatabaseProperties(
+        **rows[0], extensions={row["name"]: row["version"] for row in extensions}
+    )
+
+
+async def read_source(
+    connection: Connection,
+    database: str,
+    names: Names,
+    sizes: Mapping[int, int],
+    *,
+    sync_slots: str,
+    watch_late_writes: bool,
+) -> SourceFacts:
+    """Read one database of the source; the connection is to that database.
+
+    `sizes` are bytes by table oid, read on a schedule of their own. `sync_slots` is the LIKE
+    pattern of the subscription's table-sync slots.
+    """
+    # The slot before the WAL position: the lag is then never below zero by the order of reading.
+    slot = await _read_slot(connection, names, sync_slots)
+    (activity,) = await fetch(connection, query("source_activity"), {})
+    late_writes = None
+    if watch_late_writes and slot is not None and not slot.active and slot.wal_status != "lost":
+        late_writes = await late_writes_in(
+            connection, names.subscription, names.publication, LATE_WRITES_MAX
+        )
+    return SourceFacts(
+        server=await read_server(connection),
+        database=await read_database(connection, database),
+        tables=await _read_tables(connection, sizes),
+        publication=await read_publication(connection, names.publication),
+        slot=slot,
+        sequences=await sequences.read_source(connection),
+        blocked_sessions=activity["blocked_sessions"],
+        oldest_transaction_at=activity["oldest_transaction_at"],
+        open_writers=tuple(activity["open_writers"]),
+        late_writes=late_writes,
+    )
+
+
+async def read_publication(connection: Connection, publication: str) -> Publication | None:
+    """Read the publication of that name; None: there is none."""
+    rows = await fetch(connection, query("publication"), {"publication": publication})
+    if not rows:
+        return None
+    tables = {r["oid"]: TableName(r["schema"], r["name"]) for r in rows if r["oid"] is not None}
+    return Publication(comment=rows[0]["comment"], tables=tables)
+
+
+async def read_sizes(connection: Connection) -> dict[int, int]:
+    """Read the bytes of every table, by oid."""
+    return {row["oid"]: row["bytes"] for row in await fetch(connection, query("source_sizes"))}
+
+
+async def _read_slot(connection: Connection, names: Names, sync_slots: str) -> Slot | None:
+    parameters = {"slot": names.subscription, "sync_slots": sync_slots}
+    rows = await fetch(connection, query("slot"), parameters)
+    return Slot(**rows[0]) if rows else None
+
+
+async def _read_tables(connection: Connection, sizes: Mapping[int, int]) -> tuple[SourceTable, ...]:
+    return tuple(
+        SourceTable(
+            oid=row["oid"],
+            name=TableName(row["schema"], row["name"]),
+            identity_usable=not row["identity_reason"],
+            identity_reason=row["identity_reason"],
+            identity_candidate=row["identity_candidate"],
+            estimated_rows=row["estimated_rows"],
+            estimated_bytes=sizes.get(row["oid"], 0),
+        )
+        for row in await fetch(connection, query("source_tables"))
+    )

@@ -1,0 +1,5 @@
+-- Databases that people can connect to.
+SELECT datname::text AS name, oid::bigint
+  FROM pg_database
+ WHERE datallowconn AND NOT datistemplate
+ ORDER BY datname

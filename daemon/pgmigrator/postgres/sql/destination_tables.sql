@@ -1,0 +1,17 @@
+-- Plain tables and leaf partitions of the destination: subscription state, copy progress, planner
+-- statistics (an empty table has none to have). An empty file certainly holds no row.
+SELECT n.nspname::text AS schema, c.relname::text AS name,
+       coalesce(r.srsubstate::text, '') AS state,
+       coalesce(p.tuples_processed, 0) AS copied_rows,
+       coalesce(p.bytes_processed, 0) AS copied_bytes,
+       c.reltuples = 0 OR EXISTS (SELECT FROM pg_statistic WHERE starelid = c.oid)
+         AS has_statistics,
+       CASE WHEN pg_relation_size(c.oid) = 0 THEN false END AS has_rows
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_subscription_rel r ON r.srrelid = c.oid AND r.srsubid = %(subscription_oid)s
+  LEFT JOIN pg_stat_progress_copy p ON p.relid = c.oid AND p.command = 'COPY FROM'
+ WHERE c.relkind = 'r' AND c.relpersistence = 'p'
+   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgmigrator')
+   AND NOT EXISTS (SELECT FROM pg_depend x
+                    WHERE x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')

@@ -1,0 +1,8 @@
+-- what a dump of this database locks at once, and how many locks the whole server has room for
+SELECT (SELECT count(*) FROM pg_class c
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace
+           AND c.relpersistence <> 't') AS tables,
+       s.slots AS lock_slots,
+       current_setting('max_locks_per_transaction')::bigint * s.slots AS lock_table_size
+  FROM (SELECT current_setting('max_connections')::bigint
+             + current_setting('max_prepared_transactions')::bigint AS slots) s;

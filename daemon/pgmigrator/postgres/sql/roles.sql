@@ -1,0 +1,12 @@
+-- every role; {relation} is pg_authid, or pg_roles where passwords are not wanted
+SELECT r.rolname AS name,
+       r.oid = 10 AS bootstrap,
+       r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin, r.rolreplication,
+       r.rolbypassrls,
+       r.rolconnlimit AS connection_limit,
+       r.rolvaliduntil::text AS valid_until,
+       {password} AS password,
+       (SELECT s.setconfig FROM pg_db_role_setting s
+         WHERE s.setrole = r.oid AND s.setdatabase = 0) AS settings,
+       shobj_description(r.oid, 'pg_authid') AS comment
+  FROM {relation} r;

@@ -1,0 +1,17 @@
+-- One server about itself. Read it after the slot: then the lag is never below zero by accident.
+SELECT current_setting('server_version_num')::int AS version_num,
+       split_part(current_setting('server_version'), ' ', 1) AS version,
+       (SELECT system_identifier FROM pg_control_system()) AS system_identifier,
+       pg_is_in_recovery() AS in_recovery,
+       -- the timeline of the WAL being written: pg_control_checkpoint() lags behind a promotion
+       CASE WHEN pg_is_in_recovery() THEN 0
+            ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
+       END AS timeline,
+       extract(epoch FROM pg_postmaster_start_time())::float8 AS started_at,
+       current_user::text AS "user",
+       (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
+       (SELECT count(*) FROM pg_replication_slots)::int AS slots_used,
+       (SELECT count(*) FROM pg_stat_replication)::int AS walsenders_used,
+       CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() - '0/0'
+            ELSE pg_current_wal_flush_lsn() - '0/0'
+       END::bigint AS flush_lsn

@@ -1,0 +1,49 @@
+-- Plain tables and leaf partitions, and whether UPDATE and DELETE survive their publication.
+-- Not usable: no primary key, a deferrable one, REPLICA IDENTITY NOTHING, an identity index that
+-- was dropped, FULL with a type that has no equality (apply could not find the row).
+SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
+       greatest(c.reltuples, 0)::bigint AS estimated_rows,
+       CASE c.relreplident
+         WHEN 'f' THEN CASE WHEN hostile.type IS NULL THEN ''
+              ELSE 'its identity is FULL, but type ' || hostile.type || ' has no equality' END
+         WHEN 'n' THEN 'its replica identity is NOTHING'
+         WHEN 'd' THEN CASE WHEN pk.indexrelid IS NULL THEN 'it has no primary key'
+              WHEN NOT pk.indimmediate THEN 'its primary key is deferrable' ELSE '' END
+         ELSE CASE WHEN ri.indexrelid IS NULL THEN 'its identity index was dropped' ELSE '' END
+       END AS identity_reason,
+       coalesce((SELECT min(x.relname::text)
+                   FROM pg_index u JOIN pg_class x ON x.oid = u.indexrelid
+                  WHERE u.indrelid = c.oid AND u.indisunique AND u.indimmediate AND u.indisvalid
+                    AND u.indpred IS NULL AND u.indexprs IS NULL
+                    AND NOT EXISTS (SELECT FROM unnest(u.indkey::int2[]) WITH ORDINALITY k(att, ord)
+                                      JOIN pg_attribute a
+                                        ON a.attrelid = c.oid AND a.attnum = k.att
+                                     WHERE k.ord <= u.indnkeyatts AND NOT a.attnotnull)), '')
+         AS identity_candidate
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_index pk ON pk.indrelid = c.oid AND pk.indisprimary AND pk.indisvalid
+  LEFT JOIN pg_index ri ON ri.indrelid = c.oid AND ri.indisreplident AND ri.indisvalid
+  LEFT JOIN LATERAL (
+       SELECT min(format_type(a.atttypid, NULL)) AS type
+         FROM pg_attribute a
+         JOIN pg_type t ON t.oid = a.atttypid
+         JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+         -- an array compares by its elements
+         JOIN pg_type e ON e.oid = CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END
+        WHERE c.relreplident = 'f' AND a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+          AND e.typtype = 'b'
+          AND NOT EXISTS (SELECT FROM pg_opclass o
+                            JOIN pg_am m ON m.oid = o.opcmethod AND m.amname IN ('btree', 'hash')
+                           WHERE o.opcdefault
+                             AND (o.opcintype = e.oid
+                                  OR EXISTS (SELECT FROM pg_cast k
+                                              WHERE k.castsource = e.oid
+                                                AND k.casttarget = o.opcintype
+                                                AND k.castmethod = 'b' AND k.castcontext = 'i')))
+       ) hostile ON true
+ WHERE c.relkind = 'r' AND c.relpersistence = 'p'
+   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+   AND NOT EXISTS (SELECT FROM pg_depend x
+                    WHERE x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')
+ ORDER BY n.nspname, c.relname

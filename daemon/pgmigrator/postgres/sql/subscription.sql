@@ -1,0 +1,16 @@
+-- Our subscription, its workers and its counters (confl_* columns differ by version).
+SELECT s.oid::bigint, s.subenabled AS enabled, s.subslotname::text AS slot_name,
+       EXISTS (SELECT FROM pg_stat_subscription w
+                WHERE w.subid = s.oid AND w.worker_type = 'apply' AND w.pid IS NOT NULL)
+         AS worker_running,
+       (SELECT coalesce(jsonb_object_agg(worker_type, n), '{}')
+          FROM (SELECT worker_type, count(*) AS n FROM pg_stat_subscription w
+                 WHERE w.subid = s.oid AND w.pid IS NOT NULL GROUP BY 1) x) AS workers,
+       coalesce(c.apply_error_count, 0) AS apply_error_count,
+       coalesce(c.sync_error_count, 0) AS sync_error_count,
+       extract(epoch FROM c.stats_reset)::float8 AS stats_reset_at,
+       to_jsonb(c) AS counters
+  FROM pg_subscription s
+  LEFT JOIN pg_stat_subscription_stats c ON c.subid = s.oid
+ WHERE s.subname = %(subscription)s
+   AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -1,0 +1,150 @@
+"""Our subscription on the destination, made together with the marker and the bookkeeping.
+
+The slot exists already, so CREATE SUBSCRIPTION runs inside a transaction: either the subscription,
+the marker's `subscribed` and the bookkeeping are there, or none of them is.
+"""
+
+import psycopg
+from psycopg import sql
+
+from pgmigrator.core.marker import Marker, ServerIdentity, Step
+from pgmigrator.core.model import Publication
+from pgmigrator.core.names import Names, TableName
+from pgmigrator.errors import InvariantBroken
+from pgmigrator.postgres import marker as marker_store
+from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, translate
+from pgmigrator.postgres.destination import tables_with_rows
+
+_BOOKKEEPING = (
+    "CREATE SCHEMA IF NOT EXISTS pgmigrator",
+    "CREATE TABLE IF NOT EXISTS pgmigrator.tables (schema_name text, table_name text,"
+    " source_oid bigint NOT NULL, PRIMARY KEY (schema_name, table_name))",
+)
+
+
+async def create(
+    source: Endpoint,
+    destination: Endpoint,
+    database: str,
+    names: Names,
+    marker: Marker,
+    publication: Publication,
+    identities: tuple[ServerIdentity, ServerIdentity],
+) -> None:
+    """Subscribe to the publication with an initial copy, and mark `subscribed` with it.
+
+    `identities` are source and destination as they are now: a later change of either means that
+    the copy can no longer be trusted.
+
+    :raises InvariantBroken: a table that would be copied into holds a row.
+    """
+    async with session(
+        destination, database, "subscribe", autocommit=False, secret=True
+    ) as connection:
+        tables = await _existing(connection, publication)
+        if filled := await tables_with_rows(connection, [name for _, name in tables]):
+            names_text = ", ".join(sorted(map(str, filled)))
+            raise InvariantBroken(f"not copying into tables that hold rows: {names_text}")
+        await _remember(connection, tables)
+        await connection.execute(
+            sql.SQL(
+                "CREATE SUBSCRIPTION {name} CONNECTION {conninfo} PUBLICATION {publication}"
+                " WITH (create_slot = false, slot_name = {slot}, copy_data = true, enabled = true,"
+                " streaming = parallel, two_phase = false, disable_on_error = false)"
+            ).format(
+                name=sql.Identifier(names.subscription),
+                conninfo=sql.Literal(source.subscription_conninfo(database)),
+                publication=sql.Identifier(names.publication),
+                slot=sql.Literal(names.subscription),
+            )
+        )
+        subscribed = Marker(
+            mapping=marker.mapping,
+            database_oid=marker.database_oid,
+            source=identities[0],
+            destination=identities[1],
+            source_database=marker.source_database,
+            source_database_oid=marker.source_database_oid,
+            created=marker.created,
+            steps=marker.steps | {Step.SUBSCRIBED},
+        )
+        await marker_store.write(connection, subscribed, database)
+        await connection.commit()
+
+
+async def _existing(
+    connection: Connection, publication: Publication
+) -> list[tuple[int, TableName]]:
+    """Leave out what the destination lacks: subscribing to it would fail as a whole."""
+    rows = await fetch(
+        connection,
+        "SELECT n.nspname::text AS schema, c.relname::text AS name FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r'",
+    )
+    there = {TableName(row["schema"], row["name"]) for row in rows}
+    return [(oid, name) for oid, name in publication.tables.items() if name in there]
+
+
+async def _remember(connection: Connection, tables: list[tuple[int, TableName]]) -> None:
+    for statement in _BOOKKEEPING:
+        await connection.execute(statement)
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO pgmigrator.tables VALUES (%s, %s, %s)"
+            " ON CONFLICT (schema_name, table_name) DO UPDATE SET source_oid = EXCLUDED.source_oid",
+            [(name.schema, name.name, oid) for oid, name in tables],
+        )
+
+
+async def refresh(
+    destination: Endpoint, database: str, names: Names, tables: list[tuple[int, TableName]]
+) -> None:
+    """Subscribe to the tables that the publication has gained; each is known to be empty."""
+    async with session(destination, database, "refresh") as connection:
+        if filled := await tables_with_rows(connection, [name for _, name in tables]):
+            names_text = ", ".join(sorted(map(str, filled)))
+            raise InvariantBroken(f"not copying into tables that hold rows: {names_text}")
+        async with connection.transaction():
+            await _remember(connection, tables)
+        # refuses to run inside a transaction
+        await connection.execute(
+            sql.SQL("ALTER SUBSCRIPTION {} REFRESH PUBLICATION").format(
+                sql.Identifier(names.subscription)
+            )
+        )
+
+
+async def enable(destination: Endpoint, database: str, names: Names, *, enabled: bool) -> None:
+    """Switch the subscription on or off."""
+    async with session(destination, database, "subscription") as connection:
+        await connection.execute(
+            sql.SQL("ALTER SUBSCRIPTION {} {}").format(
+                sql.Identifier(names.subscription), sql.SQL("ENABLE" if enabled else "DISABLE")
+            )
+        )
+
+
+async def probe_route(source: Endpoint, destination: Endpoint) -> str:
+    """Have the destination server connect to the source; return "" or why it could not.
+
+    The subscription that proves it has no slot and is rolled back: nothing is left on either side.
+    """
+    name = f"pgmigrator_probe_{source.mapping}"
+    async with session(
+        destination, destination.instance.database, "route", autocommit=False, secret=True
+    ) as connection:
+        try:
+            await connection.execute(
+                sql.SQL(
+                    "CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION pgmigrator_probe WITH"
+                    " (enabled = false, create_slot = false, slot_name = NONE, copy_data = false)"
+                ).format(
+                    sql.Identifier(name),
+                    sql.Literal(source.subscription_conninfo(source.instance.database)),
+                )
+            )
+        except psycopg.Error as error:
+            return str(translate(error, source))
+        finally:
+            await connection.rollback()
+    return ""

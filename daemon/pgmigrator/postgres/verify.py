@@ -1,0 +1,205 @@
+"""Counting rows on both sides at one LSN, exactly, while the application goes on writing.
+
+A temporary slot gives the source's snapshot at P and, later, the changes after P. The subscription
+is paused only while X, up to which it has applied, is read and the destination's snapshot is
+opened; long transactions on the source are waited for before that, with nothing paused. Then each
+table must hold at X what it held at P plus what the transactions in (P, X] did to it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import errors, sql
+
+from pgmigrator.core.model import RowCountDelta, RowCounts
+from pgmigrator.core.names import TableName
+from pgmigrator.core.pgoutput import RowChanges, net_changes
+from pgmigrator.errors import Refused
+from pgmigrator.postgres.confirm import LOCAL_COMMIT, until_confirmed
+from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, source_writer
+from pgmigrator.postgres.pair import DatabasePair
+from pgmigrator.postgres.pause import paused
+from pgmigrator.postgres.pgoutput import exported_slot, peek
+
+ACTION = "VerifyRowCounts"
+
+_STREAMING = """
+SELECT n.nspname::text AS schema, c.relname::text AS name
+  FROM pg_subscription_rel r
+  JOIN pg_class c ON c.oid = r.srrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE r.srsubstate = 'r' AND r.srsubid = (
+       SELECT oid FROM pg_subscription
+        WHERE subname = %(name)s
+          AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+#: NULL: it never applied a transaction that had changes
+_APPLIED = """
+SELECT (pg_replication_origin_progress('pg_' || %(oid)s::text, false) - '0/0')::bigint AS lsn
+"""
+_STARTED = "SELECT extract(epoch FROM pg_postmaster_start_time())::float8 AS at"
+
+#: A snapshot does not survive what gives a table a new file (TRUNCATE, some ALTER TABLE), nor
+#: another table under the same name. The catalog is read in the snapshot, the function is not.
+_COUNT = sql.SQL("""
+SELECT (SELECT count(*) FROM ONLY {table}) AS rows,
+       (SELECT c.relfilenode = pg_relation_filenode(c.oid) AND c.oid = coalesce({oid}, c.oid)
+          FROM pg_class c WHERE c.oid = {name}::regclass) AS intact
+""")
+#: the table was dropped or renamed, or somebody holds it locked: it is left for the next time
+_NOT_NOW = (errors.UndefinedTable, errors.InvalidSchemaName, errors.LockNotAvailable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshots:
+    """Both sides as they were, and what lies between."""
+
+    source: Connection
+    destination: Connection
+    #: source LSN of the destination's snapshot
+    lsn: int
+    #: oid on the source -> what happened between the snapshots
+    changes: Mapping[int, RowChanges]
+    #: tables that streamed all the time
+    streaming: frozenset[TableName]
+
+
+async def count_rows(
+    pair: DatabasePair,
+    tables: Iterable[tuple[int, TableName]],
+    *,
+    pause: AbstractAsyncContextManager[object],
+    timeout_seconds: float = 60,
+) -> RowCounts:
+    """Compare the exact number of rows of each table that streams, by oid and name on the source.
+
+    `pause` is entered while the subscription is stopped, some tens of milliseconds. Tables that do
+    not stream, are locked, or were truncated or rewritten while it counted are left out:
+    `RowCounts.tables` says how many were compared. Small tables are counted first.
+
+    :raises Refused: the source's open transactions, or a lag, outlasted `timeout_seconds` each.
+    """
+    async with _snapshots(pair, pause, timeout_seconds) as snapshots:
+        wanted = [table for table in tables if table[1] in snapshots.streaming]
+        compared = 0
+        deltas = []
+        for oid, name in await _smallest_first(snapshots.source, wanted):
+            counts = await _count_both(snapshots, oid, name)
+            if counts is None:
+                continue
+            compared += 1
+            if counts.source_rows != counts.destination_rows:
+                deltas.append(counts)
+        return RowCounts(
+            lsn=snapshots.lsn,
+            tables=compared,
+            deltas=tuple(deltas),
+            source_started_at=await _started_at(snapshots.source),
+            destination_started_at=await _started_at(snapshots.destination),
+        )
+
+
+@asynccontextmanager
+async def _snapshots(
+    pair: DatabasePair, pause: AbstractAsyncContextManager[object], timeout_seconds: float
+) -> AsyncIterator[_Snapshots]:
+    name, publication = pair.names.subscription, pair.names.publication
+    async with (
+        _snapshot_session(pair.source, pair.database) as source,
+        _snapshot_session(pair.destination, pair.database) as destination,
+    ):
+        async with (
+            source_writer(pair.source, pair.database, ACTION) as writer,
+            session(pair.destination, pair.database, ACTION, options=LOCAL_COMMIT) as control,
+        ):
+            before = await _streaming(control, name)
+            async with exported_slot(pair.source, pair.database, ACTION, timeout_seconds) as slot:
+                await source.execute(
+                    sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(slot.snapshot))
+                )
+                confirmed = await until_confirmed(writer, control, name, slot.lsn, timeout_seconds)
+                if confirmed is None or confirmed < slot.lsn:
+                    raise Refused("the destination lags too far behind to count rows")
+                async with pause, paused(writer, control, name) as oid:
+                    applied = (await fetch(destination, _APPLIED, {"oid": oid}))[0]["lsn"] or 0
+                streaming = before & await _streaming(destination, name)
+                # nothing lies between if no transaction was applied since the slot's snapshot
+                messages = (
+                    await peek(slot.connection, slot.name, publication, upto_lsn=applied)
+                    if applied > slot.lsn
+                    else []
+                )
+        changes = net_changes(messages, applied)
+        lsn = max(applied, slot.lsn)
+        yield _Snapshots(source, destination, lsn, changes, streaming)
+
+
+@asynccontextmanager
+async def _snapshot_session(endpoint: Endpoint, database: str) -> AsyncIterator[Connection]:
+    """Open a session whose first statement opens its snapshot, to be used at leisure."""
+    options = {"statement_timeout": "0", "row_security": "off"}  # off: an error, not fewer rows
+    async with session(endpoint, database, ACTION, options=options) as connection:
+        if connection.info.server_version >= 170000:
+            await connection.execute("SET transaction_timeout = 0")
+        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        await connection.set_read_only(True)
+        await connection.set_autocommit(False)
+        yield connection
+
+
+async def _streaming(connection: Connection, subscription: str) -> frozenset[TableName]:
+    rows = await fetch(connection, _STREAMING, {"name": subscription})
+    return frozenset(TableName(row["schema"], row["name"]) for row in rows)
+
+
+async def _started_at(connection: Connection) -> float:
+    started: float = (await fetch(connection, _STARTED))[0]["at"]
+    return started
+
+
+async def _smallest_first(
+    source: Connection, tables: list[tuple[int, TableName]]
+) -> list[tuple[int, TableName]]:
+    """Order tables by size: one that is truncated again and again is counted while it is fresh."""
+    rows = await fetch(
+        source,
+        "SELECT oid::bigint, relpages FROM pg_class WHERE oid = ANY(%(oids)s::oid[])",
+        {"oids": [oid for oid, _ in tables]},
+    )
+    pages = {row["oid"]: row["relpages"] for row in rows}
+    return sorted(tables, key=lambda table: (pages.get(table[0], 0), table[1]))
+
+
+async def _count_both(snapshots: _Snapshots, oid: int, name: TableName) -> RowCountDelta | None:
+    source, destination = await asyncio.gather(
+        _count(snapshots.source, name, oid),
+        _count(snapshots.destination, name, None),
+        return_exceptions=True,  # so that neither goes on alone
+    )
+    if isinstance(source, BaseException):
+        raise source
+    if isinstance(destination, BaseException):
+        raise destination
+    if source is None or destination is None:
+        return None
+    expected = snapshots.changes.get(oid, RowChanges()).after(source)
+    return RowCountDelta(table=name, source_rows=expected, destination_rows=destination)
+
+
+async def _count(connection: Connection, name: TableName, oid: int | None) -> int | None:
+    """Count in the snapshot; None if it cannot be counted now. Keeps no lock on the table."""
+    statement = _COUNT.format(
+        table=sql.Identifier(name.schema, name.name),
+        oid=sql.Literal(oid),
+        name=sql.Literal(str(name)),
+    )
+    try:
+        async with connection.transaction(force_rollback=True):
+            row = await (await connection.execute(statement)).fetchone()
+    except _NOT_NOW:
+        return None
+    assert row is not None
+    return row["rows"] if row["intact"] else None
