@@ -1,0 +1,53 @@
+"""The application: what `pgmigrator run` and `pgmigrator check` do with valid settings."""
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+
+import structlog
+
+from pgmigrator.core.model import Problem, Severity
+from pgmigrator.runtime.check import check as check_databases
+from pgmigrator.runtime.daemon import Daemon
+from pgmigrator.settings import Settings, secrets
+from pgmigrator.surface import logs
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings) -> int:
+    """Run the daemon until it is told to stop; return the exit status."""
+    logs.configure(settings.log, secrets(settings), sys.stderr)
+    try:
+        asyncio.run(Daemon(settings).run())
+    except OSError as error:
+        log.error(
+            "cannot serve", host=settings.http.host, port=settings.http.port, reason=str(error)
+        )
+        return 2
+    return 0
+
+
+def check(settings: Settings, databases: tuple[str, ...], as_json: bool) -> int:
+    """Run preflight once and print the findings; return 1 if any of them blocks."""
+    logs.configure(settings.log, secrets(settings), sys.stderr)
+    found = asyncio.run(check_databases(settings, databases))
+    if as_json:
+        document = {name: [asdict(problem) for problem in each] for name, each in found.items()}
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    else:
+        for name, each in found.items():
+            sys.stdout.write(_text(name, each))
+    blocks = any(p.severity is Severity.BLOCKS for each in found.values() for p in each)
+    return 1 if blocks else 0
+
+
+def _text(name: str, problems: list[Problem]) -> str:
+    if not problems:
+        return f"{name}: no findings\n"
+    lines = [f"{name}:"]
+    for problem in problems:
+        lines.append(f"  {problem.severity.value:<8} {problem.object}: {problem.reason}")
+        lines.append(f"           fix: {problem.fix}")
+    return "\n".join(lines) + "\n"

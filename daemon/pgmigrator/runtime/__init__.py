@@ -1,0 +1,1 @@
+"""The tick, the actions under way, and the lease."""

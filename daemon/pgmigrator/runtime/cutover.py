@@ -1,0 +1,269 @@
+"""The operator's verbs: drain, switch, unswitch, complete.
+
+A verb covers the databases that it names, together: all are switched, or none. While it runs, no
+action of the ticks starts on them. What stands against it comes back as data, with the fix.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from pgmigrator.core.commands import Blocker, Command, Outcome, OutcomeStatus, Verb
+from pgmigrator.core.marker import Marker, Step
+from pgmigrator.core.names import TableName
+from pgmigrator.core.report import DrainProof
+from pgmigrator.errors import Refused, Unreachable
+from pgmigrator.postgres import drain, remove, switch
+from pgmigrator.postgres import marker as marker_store
+from pgmigrator.postgres.connect import session
+from pgmigrator.postgres.pair import DatabasePair
+from pgmigrator.runtime.mapping import MappingRunner
+from pgmigrator.runtime.unit import Unit
+
+log = structlog.get_logger()
+
+
+async def carry_out(runner: MappingRunner, command: Command) -> Outcome:
+    """Do what an operator asked for.
+
+    :raises Unreachable: a server that is needed does not answer.
+    :raises Refused: it says no, or another daemon holds the lease.
+    """
+    if not runner.lease.held:
+        raise Refused(
+            f"this daemon does not hold the lease of {runner.name}: {runner.lease.reason}"
+        )
+    units = [
+        unit
+        for name, unit in runner.units.items()
+        if command.databases is None or name in command.databases
+    ]
+    if not units:
+        raise Refused(f"mapping {runner.name} has no databases yet")
+    handler = {
+        Verb.DRAIN: _drain,
+        Verb.SWITCH: _switch,
+        Verb.UNSWITCH: _unswitch,
+        Verb.COMPLETE: _complete,
+    }[command.verb]
+    async with _exclusively(units):
+        return await handler(runner, units, command)
+
+
+@asynccontextmanager
+async def _exclusively(units: Sequence[Unit]) -> AsyncIterator[None]:
+    """Keep the ticks' actions off these databases; those under way are ended."""
+    async with AsyncExitStack() as stack:
+        for unit in sorted(units, key=lambda unit: unit.database):
+            await stack.enter_async_context(unit.command)
+            await unit.stop()
+        yield
+
+
+def _pair(runner: MappingRunner, unit: Unit) -> DatabasePair:
+    if unit.last is None or unit.last.names is None:
+        raise Unreachable(f"{unit.database} was not read yet; try again in a moment")
+    return DatabasePair(
+        runner.observer.source, runner.observer.destination, unit.database, unit.last.names
+    )
+
+
+async def _marker(pair: DatabasePair) -> Marker:
+    """Read the marker as it stands now.
+
+    :raises Refused: there is none.
+    """
+    async with session(pair.destination, pair.database, "mark") as connection:
+        binding = await marker_store.bind(connection, pair.destination.mapping, pair.database)
+        marker = await marker_store.read(connection, pair.database, binding)
+    if marker is None:
+        raise Refused(f"{pair.database} is not being migrated by this mapping")
+    return marker
+
+
+# --- drain and switch ------------------------------------------------------------------------
+
+
+async def _drain(runner: MappingRunner, units: Sequence[Unit], command: Command) -> Outcome:
+    proofs = await asyncio.gather(*(_drain_one(runner, unit, command) for unit in units))
+    if all(proof.proved for proof in proofs):
+        return Outcome(status=OutcomeStatus.DONE, message="drained", drains=tuple(proofs))
+    return _not_proved(proofs)
+
+
+async def _drain_one(runner: MappingRunner, unit: Unit, command: Command) -> DrainProof:
+    pair = _pair(runner, unit)
+    unit.drain = await drain.drain(
+        pair,
+        await _marker(pair),
+        excluded=_excluded(unit),
+        timeout_seconds=command.timeout_seconds,
+        allow_idle=command.allow_idle,
+    )
+    return unit.drain
+
+
+def _not_proved(proofs: Sequence[DrainProof]) -> Outcome:
+    return Outcome(
+        status=OutcomeStatus.CONFLICT,
+        message="not drained: see what is missing",
+        drains=tuple(proofs),
+        blocking=tuple(
+            Blocker(database=proof.database, object="drain", status="fail", reason=missing)
+            for proof in proofs
+            for missing in proof.missing
+        ),
+    )
+
+
+async def _switch(runner: MappingRunner, units: Sequence[Unit], command: Command) -> Outcome:
+    """Prepare all; commit all only if all prove, else let those that were stopped run again."""
+    pairs = [_pair(runner, unit) for unit in units]
+    markers = [await _marker(pair) for pair in pairs]
+    todo = [
+        (unit, pair, marker)
+        for unit, pair, marker in zip(units, pairs, markers, strict=True)
+        if Step.SWITCHED not in marker.steps
+    ]
+    if not todo:
+        return Outcome(status=OutcomeStatus.DONE, message="switched already")
+    attempts = [_prepare(unit, pair, marker, command) for unit, pair, marker in todo]
+    results = await asyncio.gather(*attempts, return_exceptions=True)
+    prepared = [result for result in results if isinstance(result, switch.Prepared)]
+    try:
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        if not all(result.proof.proved for result in prepared):
+            await _abort(todo, results)
+            return _not_proved([result.proof for result in prepared])
+        for (_, pair, _marker_before), result in zip(todo, prepared, strict=True):
+            await switch.commit(pair, result)
+    except BaseException:
+        await _abort(todo, results)
+        raise
+    proofs = tuple(result.proof for result in prepared)
+    return Outcome(status=OutcomeStatus.DONE, message="switched", drains=proofs)
+
+
+async def _prepare(
+    unit: Unit, pair: DatabasePair, marker: Marker, command: Command
+) -> switch.Prepared:
+    prepared = await switch.prepare(
+        pair,
+        marker,
+        excluded=_excluded(unit),
+        timeout_seconds=command.timeout_seconds,
+        allow_idle=command.allow_idle,
+    )
+    unit.drain = prepared.proof
+    return prepared
+
+
+async def _abort(
+    todo: Sequence[tuple[Unit, DatabasePair, Marker]], results: Sequence[object]
+) -> None:
+    """Start again what was stopped; what cannot be reached now, the next tick enables."""
+    stopped = [
+        pair
+        for (_, pair, _marker_before), result in zip(todo, results, strict=True)
+        if isinstance(result, switch.Prepared) and result.proof.proved
+    ]
+    await asyncio.gather(*map(switch.abort, stopped), return_exceptions=True)
+
+
+def _excluded(unit: Unit) -> frozenset[TableName]:
+    """Tables that the settings leave out on purpose."""
+    if unit.last is None or unit.last.source is None:
+        return frozenset()
+    if unit.last.policy.tables_without_identity != "exclude":
+        return frozenset()
+    return frozenset(t.name for t in unit.last.source.tables if not t.identity_usable)
+
+
+async def _unswitch(runner: MappingRunner, units: Sequence[Unit], _: Command) -> Outcome:
+    blocking = []
+    for unit in units:
+        try:
+            await switch.unswitch(_pair(runner, unit))
+        except Refused as error:
+            blocker = Blocker(
+                database=unit.database, object="unswitch", status="fail", reason=str(error)
+            )
+            blocking.append(blocker)
+    if blocking:
+        return Outcome(
+            status=OutcomeStatus.CONFLICT,
+            message="not every database was switched back",
+            blocking=tuple(blocking),
+        )
+    return Outcome(status=OutcomeStatus.DONE, message="replication goes on")
+
+
+# --- complete ----------------------------------------------------------------------------------
+
+
+async def _complete(runner: MappingRunner, units: Sequence[Unit], command: Command) -> Outcome:
+    pairs = {unit.database: _pair(runner, unit) for unit in units}
+    markers = {name: await _marker(pair) for name, pair in pairs.items()}
+    open_units = [u for u in units if Step.COMPLETED not in markers[u.database].steps]
+    blocking = [
+        blocker for unit in open_units for blocker in _against(unit, markers[unit.database])
+    ]
+    if blocking and not command.force:
+        return Outcome(
+            status=OutcomeStatus.CONFLICT,
+            message="not completed: it would end a migration that is not over",
+            blocking=tuple(blocking),
+        )
+    left: list[str] = []
+    for unit in open_units:
+        await _begin(pairs[unit.database], markers[unit.database], command.reason)
+        left += await remove.remove(pairs[unit.database])
+    message = "completed" if open_units else "completed already"
+    if left:
+        message += "; still on the source, which does not answer: " + "; ".join(left)
+    return Outcome(status=OutcomeStatus.DONE, message=message)
+
+
+def _against(unit: Unit, marker: Marker) -> list[Blocker]:
+    """Say what stands against ending this migration."""
+    if Step.COMPLETING in marker.steps or Step.ABANDONED in marker.steps:
+        return []
+    if Step.SWITCHED not in marker.steps:
+        return [
+            Blocker(
+                database=unit.database,
+                object="switched",
+                status="fail",
+                reason="the database is not switched",
+                fix=f"pgmigrator switch {unit.mapping}",
+            )
+        ]
+    source = unit.last.source if unit.last else None
+    if source is None:
+        return []  # a source that is gone does not prevent the end
+    if source.late_writes == 0:
+        return []
+    known = source.late_writes is not None
+    return [
+        Blocker(
+            database=unit.database,
+            object="late_writes",
+            status="fail" if known else "unknown",
+            reason=f"{source.late_writes} transactions were written to the source after the switch"
+            if known
+            else "it is not known whether the source was written to after the switch",
+            fix="carry them over by hand, then `complete --force --reason ...`",
+        )
+    ]
+
+
+async def _begin(pair: DatabasePair, marker: Marker, reason: str) -> None:
+    """Mark `completing` first: from then on everything leads to removal, also after a crash."""
+    async with session(pair.destination, pair.database, "mark") as connection:
+        begun = marker.having(Step.COMPLETING).because(reason)
+        await marker_store.write(connection, begun, pair.database)
+    log.info("completing", mapping=pair.destination.mapping, database=pair.database, why=reason)

@@ -1,0 +1,183 @@
+"""The daemon: a scheduler that ticks every mapping, and the last report for whoever asks.
+
+On SIGTERM it stops scheduling, cancels what is under way (every action heals when it is started
+again), closes its sessions and ends.
+"""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from pgmigrator import __version__
+from pgmigrator.core.commands import Command, Outcome
+from pgmigrator.core.report import Counters, Report
+from pgmigrator.runtime import build, cutover
+from pgmigrator.runtime.mapping import MappingRunner
+from pgmigrator.settings import Settings
+from pgmigrator.surface.control import Check
+from pgmigrator.surface.guide_facts import ConnectionTarget, GuideContext
+from pgmigrator.surface.http import create_application, serve
+from pgmigrator.surface.instruments import Instruments, create_instruments
+
+#: ticks may be late by so many intervals before /livez fails
+LATE_TICKS = 10
+#: at the least, in seconds: one tick may wait for a server that does not answer
+LATE_SECONDS_MIN = 120.0
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Daemon:
+    """All mappings, and what they have reported; see `surface.control.Control`."""
+
+    settings: Settings
+    started_at: float = field(default_factory=time.time)
+    instruments: Instruments = field(default_factory=create_instruments)
+    runners: dict[str, MappingRunner] = field(default_factory=dict)
+    _errors: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _ticks: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _ticked_at: dict[str, float] = field(default_factory=dict)
+    _loop_lag_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Build the mappings; nothing is connected yet."""
+        self.runners = build.runners(self.settings, self._count_error)
+        for name in self.runners:
+            for category in ("unreachable", "refused", "invariant", "unexpected"):
+                self._errors[name, category] = 0
+
+    async def run(self) -> None:
+        """Serve and tick until SIGTERM or SIGINT."""
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        token = self.settings.http.control_token
+        application = create_application(
+            self, self.instruments, token.get_secret_value() if token else None
+        )
+        server = await serve(application, self.settings.http.host, self.settings.http.port)
+        scheduler = self._schedule()
+        log.info("daemon started", version=__version__, mappings=sorted(self.runners))
+        try:
+            await stopped.wait()
+        finally:
+            log.info("daemon stops")
+            scheduler.pause()
+            await asyncio.gather(*(runner.close() for runner in self.runners.values()))
+            scheduler.shutdown(wait=False)
+            await server.cleanup()
+
+    def _schedule(self) -> AsyncIOScheduler:
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        for name in self.runners:
+            scheduler.add_job(
+                self.tick,
+                "interval",
+                args=(name,),
+                seconds=self.settings.refresh_interval_seconds,
+                max_instances=1,
+                coalesce=True,
+                next_run_time=datetime.now(UTC),
+            )
+        scheduler.add_job(self._measure_loop_lag, "interval", seconds=5, coalesce=True)
+        scheduler.start()
+        return scheduler
+
+    async def tick(self, mapping: str) -> None:
+        """Tick one mapping; what goes wrong in it never reaches the others."""
+        result = "ok"
+        with self.instruments.tick_duration_seconds.time():
+            try:
+                await self.runners[mapping].tick()
+            except Exception:
+                result = "error"
+                self._count_error(mapping, "unexpected")
+                log.exception("tick failed", mapping=mapping)
+        self._ticks[mapping, result] += 1
+        self._ticked_at[mapping] = time.time()
+
+    async def _measure_loop_lag(self) -> None:
+        started = time.perf_counter()
+        await asyncio.sleep(0.05)
+        self._loop_lag_seconds = max(0.0, time.perf_counter() - started - 0.05)
+
+    def _count_error(self, mapping: str, category: str) -> None:
+        self._errors[mapping, category] += 1
+
+    # --- what the surface sees (surface.control.Control) ----------------------------------------
+
+    def report(self) -> Report:
+        """Return the last report of every mapping."""
+        return Report(
+            version=__version__,
+            started_at=self.started_at,
+            generated_at=max(self._ticked_at.values(), default=None),
+            mappings=tuple(self.runners[name].report for name in sorted(self.runners)),
+            counters=Counters(errors=dict(self._errors), ticks=dict(self._ticks)),
+            event_loop_lag_seconds=self._loop_lag_seconds,
+        )
+
+    def now(self) -> float:
+        """Return the time, in epoch seconds."""
+        return time.time()
+
+    def live(self) -> Sequence[Check]:
+        """Look at the age of each mapping's last tick only."""
+        limit = max(LATE_TICKS * self.settings.refresh_interval_seconds, LATE_SECONDS_MIN)
+        ages = {
+            name: self.now() - self._ticked_at.get(name, self.started_at) for name in self.runners
+        }
+        return [
+            Check(f"tick of {name}", age <= limit, f"{age:.0f} s ago, at most {limit:.0f}")
+            for name, age in sorted(ages.items())
+        ]
+
+    def ready(self) -> Sequence[Check]:
+        """Ready once every mapping has reported once, whatever it said."""
+        return [
+            Check(f"report of {name}", name in self._ticked_at) for name in sorted(self.runners)
+        ]
+
+    def started(self) -> Sequence[Check]:
+        """Started once any mapping has reported."""
+        return [Check("first report", bool(self._ticked_at))]
+
+    def guide(self, mapping: str) -> GuideContext:
+        """Return the connection facts for the cutover guide."""
+        source, destination = build.endpoints(self.settings, mapping)
+        http = self.settings.http
+        host = "127.0.0.1" if http.host in ("0.0.0.0", "::") else http.host  # noqa: S104
+        targets = [
+            ConnectionTarget(
+                host=end.instance.host,
+                port=end.instance.port,
+                user=end.instance.user,
+                sslmode=end.instance.sslmode,
+            )
+            for end in (source, destination)
+        ]
+        return GuideContext(
+            source=targets[0],
+            destination=targets[1],
+            base_url=f"http://{host}:{http.port}",
+            token_configured=http.control_token is not None,
+            role_passwords=self.settings.mappings[mapping].role_passwords,
+            max_retained_wal_bytes=source.instance.max_retained_wal,
+        )
+
+    async def command(self, command: Command) -> Outcome:
+        """Carry out an operator's verb, then tick so that the report shows it."""
+        outcome = await cutover.carry_out(self.runners[command.mapping], command)
+        with suppress(Exception):
+            await self.runners[command.mapping].tick()
+        return outcome

@@ -1,0 +1,53 @@
+"""The lease: one active daemon per mapping and destination.
+
+An advisory lock in the destination's first-connection database. Who gets it acts only once no
+session of an earlier holder is left on either server: an index build, for one, outlives its client.
+"""
+
+from contextlib import suppress
+
+from pgmigrator.errors import MigratorError
+from pgmigrator.postgres.connect import Endpoint
+from pgmigrator.postgres.lease import AdvisoryLock, acting_sessions
+
+
+class Lease:
+    """Held, waiting for another holder, or waiting for its last sessions to end."""
+
+    def __init__(self, source: Endpoint, destination: Endpoint) -> None:
+        """Prepare the lease of one mapping; nothing is connected yet."""
+        self._source = source
+        self._destination = destination
+        self._lock = AdvisoryLock(destination)
+        self.held = False
+        #: why it is not held
+        self.reason = "not asked for yet"
+
+    async def hold(self) -> bool:
+        """Take the lease or make sure that it is still held; call it in every tick."""
+        try:
+            await self._try_to_hold()
+        except MigratorError as error:
+            self.held, self.reason = False, str(error)
+            await self._lock.release()
+        return self.held
+
+    async def _try_to_hold(self) -> None:
+        if await self._lock.is_held():
+            if self.held:
+                return
+        elif not await self._lock.acquire():
+            self.held, self.reason = False, "another daemon holds the lease of this mapping"
+            return
+        else:
+            self.held = False
+        left = await acting_sessions(self._destination)
+        with suppress(MigratorError):
+            left += await acting_sessions(self._source)
+        self.held = not left
+        self.reason = "" if self.held else "an earlier holder still works: " + ", ".join(left)
+
+    async def release(self) -> None:
+        """Give it up."""
+        self.held = False
+        await self._lock.release()

@@ -1,0 +1,334 @@
+"""One mapping's tick: observe, decide, assert_safe, act, report.
+
+`tick` is what the scheduler calls. It never raises for what a server does, never waits for an
+action, and always ends in a report: the only thing that /status and /metrics show.
+"""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import structlog
+
+from pgmigrator.core import preflight, summary
+from pgmigrator.core.actions import CreateSubscription
+from pgmigrator.core.decide import Decision, decide
+from pgmigrator.core.gates import evaluate
+from pgmigrator.core.history import History, conclude, observe, with_copy_progress
+from pgmigrator.core.marker import Step
+from pgmigrator.core.model import Observation, Phase, Policy, Problem, Severity
+from pgmigrator.core.report import DatabaseReport, GateStatus, MappingReport, ServerReport
+from pgmigrator.errors import InvariantBroken, MigratorError
+from pgmigrator.postgres.observe import Observer
+from pgmigrator.runtime.act import Actor
+from pgmigrator.runtime.lease import Lease
+from pgmigrator.runtime.neighbours import Neighbours
+from pgmigrator.runtime.unit import Unit
+from pgmigrator.settings import Mapping, Settings
+
+#: databases of one mapping that are observed at the same time
+OBSERVED_AT_ONCE = 8
+#: a dump that makes the application wait is cancelled; it starts again after its back-off
+CANCELLED_WHEN_BLOCKING = ("RestoreSchema", "RestoreRest")
+
+log = structlog.get_logger()
+
+
+class MappingRunner:
+    """Everything that the daemon knows and does about one mapping."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        observer: Observer,
+        actor: Actor,
+        lease: Lease,
+        neighbours: Neighbours,
+    ) -> None:
+        """Put a mapping together; nothing is connected yet."""
+        self.name = name
+        self.settings = settings
+        self.observer = observer
+        self.lease = lease
+        self.units: dict[str, Unit] = {}
+        self.report = self._empty_report()
+        self._actor = actor
+        self._neighbours = neighbours
+        self._listed: tuple[str, ...] = ()
+        self._limit = asyncio.Semaphore(OBSERVED_AT_ONCE)
+        self._ticking = asyncio.Lock()
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping's settings."""
+        return self.settings.mappings[self.name]
+
+    async def tick(self) -> None:
+        """Run one tick over every database of the mapping."""
+        async with self._ticking:
+            await self._tick()
+
+    async def _tick(self) -> None:
+        if not await self.lease.hold():
+            await self._stop_actions()
+        observations = await self.look()
+        databases = []
+        for obs in observations:
+            unit = self.units[obs.database]
+            copying = self._copying(observations, besides=unit.database)
+            environment = replace(obs.environment, copying_databases=copying)
+            databases.append(await self._settle(unit, replace(obs, environment=environment)))
+        self.report = self._mapping_report(tuple(databases), observations)
+
+    async def look(self) -> list[Observation]:
+        """Observe every database of the mapping, and tell the neighbours; changes nothing."""
+        await self._list_databases()
+        observations = await asyncio.gather(*map(self._observe, self.units.values()))
+        self._announce(observations)
+        return [self._with_environment(obs) for obs in observations]
+
+    def _with_environment(self, obs: Observation) -> Observation:
+        """Add what the neighbours bring, now that this mapping has announced its own."""
+        environment = replace(
+            self._neighbours.environment(self.name),
+            route_error=obs.environment.route_error,
+            colliding_mappings=self._neighbours.colliding(self.name, obs.database),
+        )
+        return replace(obs, environment=environment)
+
+    async def close(self) -> None:
+        """End every action and session."""
+        await self._stop_actions()
+        await self.observer.close()
+        await self.lease.release()
+
+    # --- observe --------------------------------------------------------------------------------
+
+    async def _list_databases(self) -> None:
+        """Re-read which databases belong to the mapping; keep those known if nobody answers."""
+        wanted = self.mapping.databases
+        if wanted is None:
+            try:
+                found = await self.observer.source_databases()
+                excluded = set(self.mapping.exclude_databases)
+                self._listed = tuple(name for name in found if name not in excluded)
+            except (MigratorError, TimeoutError) as error:
+                log.warning("databases not listed", mapping=self.name, reason=str(error))
+            wanted = self._listed
+        for database in wanted:
+            if database not in self.units:
+                history = History(started_at=time.time(), phase_since=time.time())
+                self.units[database] = Unit(self.name, database, history)
+
+    async def _observe(self, unit: Unit) -> Observation:
+        async with self._limit, unit.pause:
+            obs = await self.observer.observe(self.name, unit.database, self._policy())
+        return replace(
+            obs,
+            row_counts=unit.row_counts,
+            running=frozenset(unit.running),
+            waiting=unit.waiting(obs.at),
+        )
+
+    def _policy(self) -> Policy:
+        mapping, cutover = self.mapping, self.settings.cutover
+        return Policy(
+            role_conflicts=mapping.role_conflicts,
+            tables_without_identity=mapping.tables_without_identity,
+            max_parallel_tables=mapping.max_parallel_tables,
+            max_retained_wal_bytes=self.settings.instances[mapping.source].max_retained_wal,
+            max_lag_bytes=cutover.max_lag_bytes,
+            max_lag_seconds=cutover.max_lag_seconds,
+            stable_seconds=cutover.stable_seconds,
+            refresh_interval_seconds=self.settings.refresh_interval_seconds,
+            complete=mapping.complete,
+        )
+
+    def _announce(self, observations: list[Observation]) -> None:
+        """Tell the neighbours which databases still need a slot and a subscription."""
+        self._neighbours.announce(
+            self.name,
+            frozenset(self.units),
+            frozenset(
+                obs.database
+                for obs in observations
+                if obs.marker is None or Step.SUBSCRIBED not in obs.marker.steps
+            ),
+        )
+
+    def _copying(self, observations: list[Observation], besides: str) -> int:
+        copying = {
+            obs.database
+            for obs in observations
+            if obs.marker and {Step.SUBSCRIBED} == obs.marker.steps & {Step.SUBSCRIBED, Step.COPIED}
+        }
+        starting = {
+            unit.database
+            for unit in self.units.values()
+            if CreateSubscription.__name__ in unit.running
+        }
+        return len((copying | starting) - {besides})
+
+    # --- decide, assert_safe, act ---------------------------------------------------------------
+
+    async def _settle(self, unit: Unit, obs: Observation) -> DatabaseReport:
+        unit.last = obs
+        problems = preflight.find_problems(obs) + _problems_of(unit)
+        unit.history = observe(unit.history, obs)
+        decision = decide(obs, problems)
+        await self._protect_source(unit, obs)
+        self._act(unit, obs, decision)
+        return self._report(unit, obs, decision, problems)
+
+    async def _protect_source(self, unit: Unit, obs: Observation) -> None:
+        """Cancel a dump behind which the application waits."""
+        if obs.source is not None and obs.source.blocked_sessions:
+            await unit.stop(*CANCELLED_WHEN_BLOCKING)
+
+    def _act(self, unit: Unit, obs: Observation, decision: Decision) -> None:
+        ready = self.lease.held and not unit.broken and not unit.command.locked()
+        if decision.action is None or not ready or not self._neighbours.complete:
+            return
+        try:
+            self._actor.start(unit, decision.action, obs)
+        except InvariantBroken as error:
+            unit.broken = str(error)
+            log.error("invariant broken", mapping=self.name, reason=str(error))
+
+    async def _stop_actions(self) -> None:
+        for unit in self.units.values():
+            await unit.stop()
+
+    # --- report ---------------------------------------------------------------------------------
+
+    def _report(
+        self, unit: Unit, obs: Observation, decision: Decision, problems: tuple[Problem, ...]
+    ) -> DatabaseReport:
+        gates = evaluate(obs, unit.history, problems)
+        all_pass = all(gate.status is GateStatus.PASS for gate in gates)
+        tables = summary.table_reports(obs, problems)
+        if obs.marker is not None and Step.SUBSCRIBED in obs.marker.steps and tables:
+            done = sum(table.completed_bytes or 0 for table in tables)
+            unit.history = with_copy_progress(unit.history, obs, done)
+        before = unit.history.phase
+        unit.history = conclude(unit.history, decision.phase, all_pass, problems, obs)
+        if unit.history.phase is not before:
+            log.info(
+                "phase changed",
+                mapping=self.name,
+                database=unit.database,
+                before=before.value,
+                phase=unit.history.phase.value,
+                reason=decision.reason,
+            )
+        return summary.report(
+            summary.Summary(
+                obs=replace(obs, running=frozenset(unit.running)),
+                history=unit.history,
+                problems=problems,
+                gates=gates,
+                reason=decision.reason,
+                tables=tables,
+                drain=unit.drain,
+            )
+        )
+
+    def _mapping_report(
+        self, databases: tuple[DatabaseReport, ...], observations: list[Observation]
+    ) -> MappingReport:
+        phase = least_advanced(tuple(database.phase for database in databases))
+        now = time.time()
+        blocked = [obs.source.blocked_sessions for obs in observations if obs.source]
+        return replace(
+            self._empty_report(),
+            phase=phase,
+            phase_since=self.report.phase_since if phase is self.report.phase else now,
+            source=self._server(self.mapping.source, observations, "source"),
+            destination=self._server(self.mapping.destination, observations, "destination"),
+            databases=databases,
+            lease_held=self.lease.held,
+            observed_at=now,
+            source_sessions_blocked=max(blocked, default=None),
+        )
+
+    def _server(self, instance: str, observations: list[Observation], side: str) -> ServerReport:
+        before: ServerReport = getattr(self.report, side)
+        answers = [(obs.at, getattr(obs, side)) for obs in observations if getattr(obs, side)]
+        if not answers:
+            errors = [getattr(obs, f"{side}_error") for obs in observations]
+            reason = next(filter(None, errors), "not read")
+            return replace(before, up=False, reason=reason)
+        at, facts = answers[-1]
+        return ServerReport(
+            instance=instance, version=facts.server.version, up=True, observed_at=at
+        )
+
+    def _empty_report(self) -> MappingReport:
+        mapping, cutover = self.mapping, self.settings.cutover
+        unread = [
+            ServerReport(
+                instance=name, version=None, up=False, observed_at=None, reason="not read yet"
+            )
+            for name in (mapping.source, mapping.destination)
+        ]
+        now = time.time()
+        return MappingReport(
+            name=self.name,
+            phase=Phase.UNKNOWN,
+            phase_since=now,
+            source=unread[0],
+            destination=unread[1],
+            observed_at=now,
+            max_lag_bytes=cutover.max_lag_bytes,
+            max_lag_seconds=cutover.max_lag_seconds,
+            stable_seconds=cutover.stable_seconds,
+            refresh_interval_seconds=self.settings.refresh_interval_seconds,
+        )
+
+
+def _problems_of(unit: Unit) -> tuple[Problem, ...]:
+    """What went wrong in our own actions, as problems."""
+    failed = tuple(
+        Problem(
+            check="action_failed",
+            severity=Severity.DEGRADES,
+            object=kind,
+            reason=f"{failure.message} (attempt {failure.attempts})",
+            fix="it is tried again by itself; what the reason names may need a person",
+        )
+        for kind, failure in unit.failures.items()
+    )
+    restored = tuple(
+        Problem(
+            check="restore_failed",
+            severity=Severity.DEGRADES,
+            object=failed_object.object,
+            reason=failed_object.reason,
+            fix="mend the cause on the destination; it is then restored by itself",
+        )
+        for failed_object in unit.restore_failures
+    )
+    if not unit.broken:
+        return failed + restored
+    broken = Problem(
+        check="invariant_broken",
+        severity=Severity.DEGRADES,
+        object=unit.database,
+        reason=unit.broken,
+        fix="report this; restart the daemon once the cause is understood",
+    )
+    return (broken, *failed, *restored)
+
+
+#: what outranks the progress of the others, in this order
+_OUTRANKING = (Phase.FAILED, Phase.BLOCKED, Phase.UNKNOWN)
+
+
+def least_advanced(phases: tuple[Phase, ...]) -> Phase:
+    """Return the phase of a mapping from those of its databases."""
+    for phase in _OUTRANKING:
+        if phase in phases:
+            return phase
+    order = list(Phase)
+    return min(phases, key=order.index, default=Phase.UNKNOWN)

@@ -1,0 +1,74 @@
+"""What the mappings of one daemon must know of each other: shared servers, colliding names."""
+
+import time
+
+from pgmigrator.core.model import Environment
+from pgmigrator.postgres.children import newest_major
+from pgmigrator.settings import Settings
+
+#: how often pg_dump is looked for
+PROGRAMS_INTERVAL_SECONDS = 60.0
+
+
+class Neighbours:
+    """Announced by each mapping in its tick, read by the others in theirs."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Know every mapping from the settings; their databases come with their first tick."""
+        self._settings = settings
+        self._databases: dict[str, frozenset[str]] = {}
+        self._pending: dict[str, frozenset[str]] = {}
+        self._programs: int | None = None
+        self._programs_due = 0.0
+
+    def announce(self, mapping: str, databases: frozenset[str], pending: frozenset[str]) -> None:
+        """Say which databases a mapping has, and which of them are not subscribed yet."""
+        self._databases[mapping] = databases
+        self._pending[mapping] = pending
+
+    @property
+    def complete(self) -> bool:
+        """Every mapping has announced itself once: before that, nobody knows what collides."""
+        return self._databases.keys() >= self._settings.mappings.keys()
+
+    def environment(self, mapping: str) -> Environment:
+        """Return what is shared by the databases of a mapping."""
+        return Environment(
+            pg_dump_major=self._pg_dump_major(),
+            source_databases=self._pending_on(mapping, "source"),
+            destination_databases=self._all_on(mapping, "destination"),
+        )
+
+    def _pg_dump_major(self) -> int | None:
+        """Look again now and then: somebody may install it while we wait."""
+        if time.monotonic() >= self._programs_due:
+            self._programs_due = time.monotonic() + PROGRAMS_INTERVAL_SECONDS
+            self._programs = newest_major(self._settings.postgres_bin_dir)
+        return self._programs
+
+    def colliding(self, mapping: str, database: str) -> tuple[str, ...]:
+        """Return the other mappings that bring a database of that name to the same server."""
+        return tuple(
+            other
+            for other in self._sharing(mapping, "destination")
+            if other != mapping and database in self._databases.get(other, ())
+        )
+
+    def _pending_on(self, mapping: str, side: str) -> int:
+        return sum(len(self._pending.get(m, ())) for m in self._sharing(mapping, side))
+
+    def _all_on(self, mapping: str, side: str) -> int:
+        return sum(len(self._databases.get(m, ())) for m in self._sharing(mapping, side))
+
+    def _sharing(self, mapping: str, side: str) -> list[str]:
+        """Return the mappings whose instance on that side is the same server."""
+        return [
+            name
+            for name in self._settings.mappings
+            if self._address(name, side) == self._address(mapping, side)
+        ]
+
+    def _address(self, mapping: str, side: str) -> tuple[str, int]:
+        name = getattr(self._settings.mappings[mapping], side)
+        instance = self._settings.instances[name]
+        return instance.host, instance.port

@@ -1,0 +1,55 @@
+"""What the runtime holds about one database between two ticks. Nothing of it needs to survive."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from pgmigrator.core.history import History
+from pgmigrator.core.model import Measured, Observation, RowCounts
+from pgmigrator.core.report import DrainProof
+from pgmigrator.postgres.failures import Failure as RestoreFailure
+
+
+@dataclass(slots=True)
+class Failure:
+    """An action that failed, and when it may be tried again."""
+
+    attempts: int
+    #: epoch seconds
+    at: float
+    next_at: float
+    message: str
+
+
+@dataclass(slots=True)
+class Unit:
+    """One database of one mapping."""
+
+    mapping: str
+    database: str
+    history: History
+    #: actions under way, by kind
+    running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    #: the last failure of each kind that has not succeeded since
+    failures: dict[str, Failure] = field(default_factory=dict)
+    #: set once an invariant broke: no action starts any more
+    broken: str = ""
+    row_counts: Measured[RowCounts] | None = None
+    #: objects that the last restore could not create
+    restore_failures: tuple[RestoreFailure, ...] = ()
+    drain: DrainProof | None = None
+    last: Observation | None = None
+    #: the subscription may be stopped for a moment: observation waits for it
+    pause: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: an operator's command is under way: no action starts
+    command: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def waiting(self, now: float) -> frozenset[str]:
+        """Return the kinds that wait for their back-off."""
+        return frozenset(kind for kind, f in self.failures.items() if f.next_at > now)
+
+    async def stop(self, *kinds: str) -> None:
+        """Cancel the actions of these kinds (default: all) and wait for their end."""
+        tasks = [task for kind, task in self.running.items() if not kinds or kind in kinds]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

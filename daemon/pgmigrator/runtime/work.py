@@ -1,0 +1,289 @@
+"""Which function of `postgres/` does which action, and what it needs for it.
+
+`HANDLERS` is the one place: an action without a handler cannot be decided (tested).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pgmigrator.core import actions as a
+from pgmigrator.core import plan
+from pgmigrator.core.marker import Marker, Step
+from pgmigrator.core.model import DestinationFacts, Measured, Observation, SourceFacts
+from pgmigrator.core.names import Names
+from pgmigrator.core.roles import RolePolicy
+from pgmigrator.errors import Unreachable
+from pgmigrator.postgres import (
+    database,
+    publication,
+    remove,
+    restore,
+    roles,
+    sequences,
+    subscription,
+    verify,
+)
+from pgmigrator.postgres import marker as marker_store
+from pgmigrator.postgres.children import Tools, find_tools
+from pgmigrator.postgres.connect import Endpoint, session
+from pgmigrator.postgres.failures import Failure
+from pgmigrator.postgres.observe import Observer
+from pgmigrator.postgres.pair import DatabasePair
+from pgmigrator.runtime.unit import Unit
+
+#: counting rows uses at most one part in so many of the time, and at least so often is it done
+COUNT_SHARE = 20
+COUNT_INTERVAL_SECONDS = 60.0
+
+
+class Restore(Protocol):
+    """Restores a part of the source's schema, dumped under the lock."""
+
+    async def __call__(
+        self, pair: DatabasePair, tools: Tools, *, created: bool, dump_lock: asyncio.Lock
+    ) -> tuple[Failure, ...]:
+        """Return what the destination refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The context of one action."""
+
+    unit: Unit
+    obs: Observation
+    source: Endpoint
+    destination: Endpoint
+    role_policy: RolePolicy
+    postgres_bin_dir: Path | None
+    observer: Observer
+    #: one dump per source instance at a time: its locks add up
+    dump_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def names(self) -> Names:
+        """The names of what is ours."""
+        assert self.obs.names is not None
+        return self.obs.names
+
+    @property
+    def here(self) -> SourceFacts:
+        """The source's side; actions that need it start only when it is known."""
+        if self.obs.source is None:
+            raise Unreachable(self.obs.source_error)
+        return self.obs.source
+
+    @property
+    def there(self) -> DestinationFacts:
+        """The destination's side; actions that need it start only when it is known."""
+        if self.obs.destination is None:
+            raise Unreachable(self.obs.destination_error)
+        return self.obs.destination
+
+    @property
+    def pair(self) -> DatabasePair:
+        """Both ends of the database."""
+        return DatabasePair(self.source, self.destination, self.obs.database, self.names)
+
+    def new_marker(self, *, created: bool) -> Callable[[int], Marker]:
+        """Return what makes the first marker from the oid of the destination's database."""
+        here, there = self.here, self.there
+        assert here.database is not None
+        source_oid = here.database.oid
+
+        def make(oid: int) -> Marker:
+            return Marker(
+                mapping=self.obs.mapping,
+                database_oid=oid,
+                source=here.server.identity,
+                destination=there.server.identity,
+                source_database=self.obs.database,
+                source_database_oid=source_oid,
+                created=created,
+            )
+
+        return make
+
+    async def mark(self, *steps: Step) -> None:
+        """Add steps to the marker as it stands now, read again."""
+        async with session(self.destination, self.obs.database, "mark") as connection:
+            binding = await marker_store.bind(connection, self.obs.mapping, self.obs.database)
+            marker = await marker_store.read(connection, self.obs.database, binding)
+            if marker is None:
+                raise Unreachable("the marker is gone; observing again")
+            await marker_store.write(connection, marker.having(*steps), self.obs.database)
+
+
+async def create_roles(work: Work, _: a.CreateRoles) -> None:
+    """See the action."""
+    await roles.create(work.source, work.destination, work.role_policy)
+    work.observer.expire(work.obs.database)
+
+
+async def create_database(work: Work, _: a.CreateDatabase) -> None:
+    """See the action."""
+    await database.create(
+        work.source,
+        work.destination,
+        work.obs.database,
+        work.names.temporary_database,
+        work.new_marker(created=True),
+    )
+
+
+async def adopt_database(work: Work, _: a.AdoptDatabase) -> None:
+    """See the action."""
+    await database.adopt(
+        work.source, work.destination, work.obs.database, work.new_marker(created=False)
+    )
+
+
+async def drop_unfinished_database(work: Work, _: a.DropUnfinishedDatabase) -> None:
+    """See the action."""
+    # nobody is connected to a database that is dropped: observation waits too
+    async with work.unit.pause:
+        await work.observer.leave(work.obs.database)
+        await database.drop_unfinished(work.destination, work.obs.database)
+
+
+async def restore_schema(work: Work, _: a.RestoreSchema) -> None:
+    """See the action."""
+    await _restore(work, restore.restore_schema)
+    await work.mark(Step.SCHEMA_DONE)
+    work.observer.expire(work.obs.database)
+
+
+async def create_publication(work: Work, action: a.CreatePublication) -> None:
+    """See the action."""
+    await publication.create(work.source, work.obs.database, work.names, action.tables)
+
+
+async def add_to_publication(work: Work, action: a.AddToPublication) -> None:
+    """See the action."""
+    await publication.add_tables(work.source, work.obs.database, work.names, action.tables)
+
+
+async def drop_from_publication(work: Work, action: a.DropFromPublication) -> None:
+    """See the action."""
+    await publication.drop_tables(work.source, work.obs.database, work.names, action.tables)
+
+
+async def create_slot(work: Work, _: a.CreateSlot) -> None:
+    """See the action."""
+    await publication.create_slot(work.source, work.obs.database, work.names)
+
+
+async def create_subscription(work: Work, _: a.CreateSubscription) -> None:
+    """See the action."""
+    here, there = work.here, work.there
+    assert here.publication is not None
+    assert there.marker is not None
+    await subscription.create(
+        work.source,
+        work.destination,
+        work.obs.database,
+        work.names,
+        there.marker,
+        here.publication,
+        (here.server.identity, there.server.identity),
+    )
+
+
+async def refresh_subscription(work: Work, _: a.RefreshSubscription) -> None:
+    """See the action."""
+    new = set(plan.to_subscribe(work.obs))
+    tables = [(oid, name) for oid, name in plan.published(work.obs).items() if name in new]
+    await subscription.refresh(work.destination, work.obs.database, work.names, tables)
+
+
+async def enable_subscription(work: Work, _: a.EnableSubscription) -> None:
+    """See the action."""
+    await subscription.enable(work.destination, work.obs.database, work.names, enabled=True)
+
+
+async def disable_subscription(work: Work, _: a.DisableSubscription) -> None:
+    """See the action."""
+    await subscription.enable(work.destination, work.obs.database, work.names, enabled=False)
+
+
+async def mark_copied(work: Work, _: a.MarkCopied) -> None:
+    """See the action."""
+    await work.mark(Step.COPIED)
+
+
+async def restore_rest(work: Work, _: a.RestoreRest) -> None:
+    """See the action."""
+    await _restore(work, restore.restore_rest)
+    await work.mark(Step.INDEXED)
+    work.observer.expire(work.obs.database)
+
+
+async def _restore(work: Work, part: Restore) -> None:
+    """Dump the source's schema as it is now, and restore a part of it."""
+    tools = find_tools(work.postgres_bin_dir, work.there.server.version_num // 10000)
+    assert work.obs.marker is not None
+    work.unit.restore_failures = await part(
+        work.pair, tools, created=work.obs.marker.created, dump_lock=work.dump_lock
+    )
+
+
+async def synchronize_sequences(work: Work, _: a.SynchronizeSequences) -> None:
+    """See the action."""
+    behind = plan.sequences_behind(work.obs)
+    async with session(work.destination, work.obs.database, "sequences") as connection:
+        await sequences.synchronize(connection, behind)
+
+
+async def verify_row_counts(work: Work, _: a.VerifyRowCounts) -> None:
+    """See the action."""
+    started = time.time()
+    followed = {table.name for table in plan.followed(work.obs)}
+    tables = [(o, n) for o, n in plan.published(work.obs).items() if n in followed]
+    counts = await verify.count_rows(work.pair, tables, pause=work.unit.pause)
+    spent = time.time() - started
+    valid = 2 * max(COUNT_INTERVAL_SECONDS, spent * COUNT_SHARE) + spent
+    work.unit.row_counts = Measured(counts, started, valid)
+
+
+async def begin_completion(work: Work, _: a.BeginCompletion) -> None:
+    """See the action."""
+    await work.mark(Step.COMPLETING)
+
+
+async def remove_replication(work: Work, _: a.RemoveReplication) -> None:
+    """See the action."""
+    await remove.remove(work.pair, source_known=work.obs.source is not None)
+
+
+async def drop_slot(work: Work, _: a.DropSlot) -> None:
+    """See the action; a destination that answers is told first, so that nobody reads the slot."""
+    if work.obs.destination is not None and work.obs.destination.subscription is not None:
+        await subscription.enable(work.destination, work.obs.database, work.names, enabled=False)
+    await publication.drop_slot(work.source, work.obs.database, work.names)
+
+
+HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {
+    a.CreateRoles: create_roles,
+    a.CreateDatabase: create_database,
+    a.AdoptDatabase: adopt_database,
+    a.DropUnfinishedDatabase: drop_unfinished_database,
+    a.RestoreSchema: restore_schema,
+    a.CreatePublication: create_publication,
+    a.AddToPublication: add_to_publication,
+    a.DropFromPublication: drop_from_publication,
+    a.CreateSlot: create_slot,
+    a.CreateSubscription: create_subscription,
+    a.RefreshSubscription: refresh_subscription,
+    a.EnableSubscription: enable_subscription,
+    a.DisableSubscription: disable_subscription,
+    a.MarkCopied: mark_copied,
+    a.RestoreRest: restore_rest,
+    a.SynchronizeSequences: synchronize_sequences,
+    a.VerifyRowCounts: verify_row_counts,
+    a.BeginCompletion: begin_completion,
+    a.RemoveReplication: remove_replication,
+    a.DropSlot: drop_slot,
+}

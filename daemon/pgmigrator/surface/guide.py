@@ -1,0 +1,81 @@
+"""The cutover guide of one mapping: the very commands, in order, and how to go back.
+
+It never shows a password or a token, only where they come from, and no command that puts one into a
+process list. Steps that change the source are the operator's own and are marked as such.
+"""
+
+from collections.abc import Sequence
+
+from pgmigrator.core.report import DatabaseReport, MappingReport, ServerReport
+from pgmigrator.surface import guide_steps as steps
+from pgmigrator.surface.guide_facts import Facts, GuideContext
+from pgmigrator.surface.quoting import cell
+from pgmigrator.surface.status import instant
+
+_STEPS = (
+    steps.prepare,
+    steps.look,
+    steps.stop_writers,
+    steps.drain,
+    steps.switch,
+    steps.redirect,
+    steps.verify,
+    steps.complete,
+)
+
+
+def render(
+    mapping: MappingReport,
+    databases: Sequence[DatabaseReport],
+    context: GuideContext,
+    now: float,
+) -> str:
+    """Write the guide as Markdown, for some or all databases of a mapping.
+
+    :param mapping: fresh, as of `now` (epoch seconds).
+    """
+    facts = Facts(
+        mapping=mapping.name,
+        databases=tuple(database.name for database in databases),
+        every=len(databases) == len(mapping.databases),
+        context=context,
+    )
+    word, table = _light(databases)
+    numbered = (f"## {i}. {step(facts)}" for i, step in enumerate(_STEPS, start=1))
+    return "\n\n".join(
+        (
+            f"# Cutover of {mapping.name}: {_server(mapping.source)} to "
+            f"{_server(mapping.destination)}",
+            f"**{word}** at {instant(now)}. This page shows the state of that moment: "
+            "ask for it again before you act.",
+            table,
+            *numbered,
+            f"## Going back\n\n{steps.go_back(facts)}",
+            f"## When something is refused\n\n{steps.refused(facts)}\n",
+        )
+    )
+
+
+def _server(server: ServerReport) -> str:
+    return f"{server.instance} ({server.version or 'version unknown'})"
+
+
+def _light(databases: Sequence[DatabaseReport]) -> tuple[str, str]:
+    if not databases:
+        return ("NOT READY", "No database is known yet.")
+    ready = all(database.ready for database in databases)
+    rows = [row for database in databases for row in _rows(database)]
+    table = ["| Database | Phase | Ready | What blocks | Fix |", "|---|---|---|---|---|", *rows]
+    return ("READY" if ready else "NOT READY", "\n".join(table))
+
+
+def _rows(database: DatabaseReport) -> list[str]:
+    """One row per gate that blocks, or one that says what goes on."""
+    blocking = [
+        (f"{gate.name} is {gate.status}: {gate.reason}", gate.fix) for gate in database.blocking
+    ]
+    light = "yes" if database.ready else "no"
+    return [
+        f"| {cell(database.name)} | {database.phase} | {light} | {cell(what)} | {cell(fix)} |"
+        for what, fix in blocking or [("" if database.ready else database.reason, "")]
+    ]
