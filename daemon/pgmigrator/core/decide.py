@@ -296,7 +296,7 @@ def _something_to_restore(obs: Observation) -> bool:
 def _count_is_due(obs: Observation) -> bool:
     if obs.source is None or obs.destination is None:
         return False
-    if any(table.state != "r" for table in plan.followed(obs)):
+    if any(table.state != "r" for table in plan.followed(obs)) or not _keeps_up(obs):
         return False
     if obs.row_counts is None:
         return True
@@ -304,6 +304,15 @@ def _count_is_due(obs: Observation) -> bool:
     if obs.row_counts.value.deltas:
         return age > RECOUNT_AFTER_MISMATCH_SECONDS
     return age > obs.row_counts.valid_seconds / 2 or not counts_are_of_these_servers(obs)
+
+
+def _keeps_up(obs: Observation) -> bool:
+    """Counting waits until apply has reached a snapshot of now: that must not be far."""
+    slot = obs.source.slot if obs.source else None
+    if obs.source is None or slot is None:
+        return False
+    lag_bytes = obs.source.server.flush_lsn - slot.confirmed_flush_lsn
+    return lag_bytes <= obs.policy.max_lag_bytes
 
 
 def counts_are_of_these_servers(obs: Observation) -> bool:

@@ -114,15 +114,20 @@ def followed(obs: Observation) -> tuple[DestinationTable, ...]:
 
 
 def uncopied(obs: Observation) -> tuple[SourceTable, ...]:
-    """Source tables that are not subscribed: new, without identity, or missing over there."""
+    """Source tables that are not subscribed, and that no setting leaves out."""
     if obs.source is None:
         return ()
     there = _destination_tables(obs)
     return tuple(
         table
         for table in obs.source.tables
-        if (counterpart := there.get(table.name)) is None or counterpart.state == ""
+        if ((counterpart := there.get(table.name)) is None or counterpart.state == "")
+        and not _is_excluded(table, obs)
     )
+
+
+def _is_excluded(table: SourceTable, obs: Observation) -> bool:
+    return not table.identity_usable and obs.policy.tables_without_identity == "exclude"
 
 
 def sequences_behind(obs: Observation) -> tuple[Sequence, ...]:

@@ -109,6 +109,7 @@ class CopyProgress:
 class Verification:
     """The last exact comparison of row counts."""
 
+    #: counted on both sides; some of them may differ
     verified_tables: int = 0
     mismatched_tables: int = 0
     #: tables of the source that it did not cover

@@ -43,7 +43,7 @@ class Role:
     #: the hash as stored; None: it has none, or it was not read
     password: str | None = field(default=None, repr=False)
     #: "name=value", for all databases; may hold secrets
-    settings: frozenset[str] = field(default=frozenset(), repr=False)
+    settings: tuple[str, ...] = field(default=(), repr=False)
     comment: str | None = None
 
 
@@ -137,6 +137,15 @@ def _migrated(source: Roles) -> tuple[Role, ...]:
     return tuple(role for name, role in sorted(source.roles.items()) if not name.startswith("pg_"))
 
 
+def login_roles(source: Roles, policy: RolePolicy) -> tuple[str, ...]:
+    """Return the roles that applications may connect as."""
+    return tuple(
+        role.name
+        for role in _migrated(source)
+        if "LOGIN" in role.attributes and not _exempt(role, policy)
+    )
+
+
 def _exempt(role: Role, policy: RolePolicy) -> bool:
     return role.bootstrap or role.name in policy.own
 
@@ -171,7 +180,7 @@ def _differences(role: Role, found: Role, policy: RolePolicy) -> Iterable[tuple[
         yield until, f"{alter} {until};"
     if policy.passwords == "copy" and role.password != found.password:
         yield "another password", f"{alter} PASSWORD (that of the source);"
-    for setting in sorted(role.settings ^ found.settings):
+    for setting in sorted(set(role.settings) ^ set(found.settings)):
         name = setting.partition("=")[0]
         if setting in role.settings:
             yield f"setting {name}", f"{alter} SET {name} = (as on the source);"

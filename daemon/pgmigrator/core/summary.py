@@ -200,7 +200,7 @@ def _verification(obs: Observation) -> Verification:
         counts.deltas, key=lambda d: abs(d.source_rows - d.destination_rows), reverse=True
     )
     return Verification(
-        verified_tables=counts.tables - len(counts.deltas),
+        verified_tables=counts.tables,
         mismatched_tables=len(counts.deltas),
         unverified_tables=max(unverified - counts.tables, 0),
         at=obs.row_counts.at,

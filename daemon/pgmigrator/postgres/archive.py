@@ -142,7 +142,7 @@ def parse(script: bytes) -> tuple[Entry, ...]:
     """Take a verbose script of pg_restore apart."""
     text = script.decode("utf-8", "surrogateescape")
     matches = list(_ENTRY.finditer(text))
-    end = _END.search(text, matches[-1].end()) if matches else None
+    end = _END.search(text)
     ends = [match.start() for match in matches[1:]] + [end.start() if end else len(text)]
     return tuple(
         Entry(
@@ -154,7 +154,7 @@ def parse(script: bytes) -> tuple[Entry, ...]:
             dependencies=frozenset(map(int, (match["dependencies"] or "").split())),
             statement=text[match.end() : end].strip().encode("utf-8", "surrogateescape"),
         )
-        for match, end in zip(matches, ends, strict=True)
+        for match, end in zip(matches, ends, strict=False)
     )
 
 

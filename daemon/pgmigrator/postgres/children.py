@@ -27,7 +27,7 @@ from pgmigrator.postgres.connect import Endpoint, redact
 PROGRAMS = ("pg_dump", "pg_restore")
 DISTRIBUTION_FOLDERS = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin")
 #: of what a child says this much is kept, its beginning: the first error is the cause
-OUTPUT_MAX_BYTES = 1024 * 1024
+OUTPUT_MAX_BYTES = 16 * 1024 * 1024
 #: how long a child may take to end after SIGTERM
 TERMINATE_TIMEOUT_SECONDS = 10.0
 

@@ -8,7 +8,7 @@ the statements of `allowlist`. Everything that psycopg raises leaves this packag
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, LiteralString, cast
+from typing import Any, Literal, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -224,5 +224,5 @@ async def fetch(
     connection: Connection, query: str, parameters: Mapping[str, Any] | None = None
 ) -> list[DictRow]:
     """Run one of the queries of `sql/` and return all rows."""
-    cursor = await connection.execute(cast(LiteralString, query), parameters)
+    cursor = await connection.execute(query, parameters)
     return await cursor.fetchall()

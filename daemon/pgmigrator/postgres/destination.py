@@ -8,13 +8,14 @@ from pgmigrator.core.marker import Binding, Marker, NewerMarker
 from pgmigrator.core.model import (
     DestinationFacts,
     DestinationTable,
+    Server,
     Subscription,
 )
 from pgmigrator.core.names import Names, TableName
 from pgmigrator.postgres import marker, sequences
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
-from pgmigrator.postgres.source import read_database, read_server
+from pgmigrator.postgres.source import read_database
 
 #: tables asked for their first row in one statement
 _CHUNK = 200
@@ -34,12 +35,12 @@ async def read_marker(
 
 
 async def read_outside(
-    connection: Connection, database: str, names: Names | None
+    connection: Connection, server: Server, database: str, names: Names | None
 ) -> DestinationFacts:
     """Read what shows from another database: whether ours, or its forerunner, exists."""
     temporary = await read_database(connection, names.temporary_database) if names else None
     return DestinationFacts(
-        server=await read_server(connection),
+        server=server,
         database=await read_database(connection, database),
         temporary_database=temporary is not None,
     )
@@ -49,8 +50,7 @@ async def read_inside(
     connection: Connection, outside: DestinationFacts, mapping: str, names: Names | None
 ) -> DestinationFacts:
     """Read the rest over a connection to the database itself."""
-    server = await read_server(connection)
-    identifier = server.identity.system_identifier
+    identifier = outside.server.identity.system_identifier
     newer = ""
     try:
         found = await read_marker(connection, connection.info.dbname, mapping, identifier)
@@ -61,7 +61,6 @@ async def read_inside(
     (objects,) = await fetch(connection, query("has_user_objects"))
     return replace(
         outside,
-        server=server,
         marker=found,
         newer_marker=newer,
         has_user_objects=objects["has_user_objects"],

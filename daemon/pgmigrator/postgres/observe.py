@@ -21,7 +21,7 @@ from pgmigrator.core.model import (
     SourceFacts,
 )
 from pgmigrator.core.names import Names, names
-from pgmigrator.core.roles import RolePolicy
+from pgmigrator.core.roles import RolePolicy, login_roles
 from pgmigrator.core.roles import compare as compare_roles
 from pgmigrator.errors import MigratorError, Unreachable
 from pgmigrator.postgres import destination as destination_facts
@@ -81,12 +81,19 @@ class Observer:
         destination_endpoint: Endpoint,
         role_policy: RolePolicy,
         refresh_interval_seconds: float,
+        timed: Callable[[str, str, float], None],
     ) -> None:
-        """Bind to both ends of a mapping; sessions are opened when they are first needed."""
+        """Bind to both ends of a mapping; sessions are opened when they are first needed.
+
+        `timed(side, what, seconds)` is told how long each reading took.
+        """
         self.source = source_endpoint
         self.destination = destination_endpoint
+        #: roles of the source that can log in, for the guide; empty until they were read
+        self.application_roles: tuple[str, ...] = ()
         self._role_policy = role_policy
         self._refresh = refresh_interval_seconds
+        self._timed = timed
         self._fresh = max(3 * refresh_interval_seconds, 15.0)
         self._connections: dict[tuple[str, str], Connection] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
@@ -138,11 +145,11 @@ class Observer:
         """Read both sides of one database; what does not answer is None, with its reason."""
         at = time.time()
         there, destination_error = await self._side(
-            self.destination, lambda: self._read_destination(mapping, database)
+            self.destination, "observe", lambda: self._read_destination(mapping, database)
         )
         steps = there.marker.steps if there and there.marker else frozenset()
         here, source_error = await self._side(
-            self.source, lambda: self._read_source(database, there, steps)
+            self.source, "observe", lambda: self._read_source(database, there, steps)
         )
         observation = Observation(
             mapping=mapping,
@@ -158,8 +165,9 @@ class Observer:
         return await self._with_comparisons(observation, steps)
 
     async def _side(
-        self, endpoint: Endpoint, read: Callable[[], Awaitable[T]]
+        self, endpoint: Endpoint, what: str, read: Callable[[], Awaitable[T]]
     ) -> tuple[T | None, str]:
+        started = time.perf_counter()
         try:
             async with asyncio.timeout(SIDE_TIMEOUT_S):
                 with translated(endpoint):
@@ -172,17 +180,20 @@ class Observer:
             return None, str(error)
         except MigratorError as error:
             return None, str(error)
+        finally:
+            self._timed(endpoint.side, what, time.perf_counter() - started)
 
     # --- the destination, first: its marker tells what to look for on the source ----------------
 
     async def _read_destination(self, mapping: str, database: str) -> DestinationFacts:
         admin = await self._connection(self.destination, self.destination.instance.database)
-        system_identifier = (await source.read_server(admin)).identity.system_identifier
+        server = await source.read_server(admin)
+        system_identifier = server.identity.system_identifier
         oid = await self._source_oid(mapping, database, admin, system_identifier)
         if oid is not None:
             self._names[database] = names(mapping, oid, system_identifier)
         known = self._names.get(database)
-        outside = await destination_facts.read_outside(admin, database, known)
+        outside = await destination_facts.read_outside(admin, server, database, known)
         if outside.database is None:
             await self._forget(self.destination, database)
             return outside
@@ -231,7 +242,9 @@ class Observer:
     async def _with_comparisons(self, obs: Observation, steps: frozenset[Step]) -> Observation:
         if obs.source is None or obs.destination is None or steps & _AFTER_COPY:
             return obs
-        compared, error = await self._side(self.source, lambda: self._compare(obs, steps))
+        compared, error = await self._side(
+            self.source, "compare", lambda: self._compare(obs, steps)
+        )
         return compared if compared is not None else replace(obs, source_error=error)
 
     async def _compare(self, obs: Observation, steps: frozenset[Step]) -> Observation:
@@ -250,11 +263,9 @@ class Observer:
         passwords = self._role_policy.passwords
         here = await self._connection(self.source, self.source.instance.database)
         there = await self._connection(self.destination, self.destination.instance.database)
-        return compare_roles(
-            await roles.read(here, passwords),
-            await roles.read(there, passwords),
-            self._role_policy,
-        )
+        theirs, ours = await roles.read(here, passwords), await roles.read(there, passwords)
+        self.application_roles = login_roles(theirs, self._role_policy)
+        return compare_roles(theirs, ours, self._role_policy)
 
     async def _compare_schema(self, database: str) -> Measured[tuple[SchemaItem, ...]]:
         here = await self._connection(self.source, database)

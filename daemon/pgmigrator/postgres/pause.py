@@ -18,24 +18,31 @@ from pgmigrator.postgres.connect import Connection, SourceWriter, fetch
 STOP_TIMEOUT_S = 10.0
 
 _STATE = """
-SELECT s.oid::bigint, s.subenabled AS enabled,
+SELECT s.subenabled AS enabled,
        (SELECT count(w.pid) FROM pg_stat_subscription w WHERE w.subid = s.oid)::int AS workers
   FROM pg_subscription s
  WHERE s.subname = %(name)s
    AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
+_APPLIED = """
+SELECT (pg_replication_origin_progress('pg_' || oid::text, false) - '0/0')::bigint AS lsn
+  FROM pg_subscription
+ WHERE subname = %(name)s
+   AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
 
 @asynccontextmanager
-async def paused(source: SourceWriter, destination: Connection, name: str) -> AsyncIterator[int]:
-    """Stop the subscription within the block; yields its oid.
+async def paused(source: SourceWriter, destination: Connection, name: str) -> AsyncIterator[None]:
+    """Stop the subscription within the block.
 
     :raises Refused: it is gone, was disabled by somebody else, or does not stop.
     """
-    oid = await _enabled_subscription(destination, name)
+    await _assert_enabled(destination, name)
     try:
         await stop(source, destination, name)
-        yield oid
+        yield
     finally:
         await uninterrupted(resume(destination, name))
 
@@ -57,6 +64,15 @@ async def resume(destination: Connection, name: str) -> None:
     await _until_workers(destination, name, running=True)
 
 
+async def applied_lsn(destination: Connection, name: str) -> int:
+    """Return the source's LSN up to which the stopped subscription has applied; 0: nothing yet.
+
+    The end of the last transaction that had changes: whatever came after it, had none.
+    """
+    [row] = await fetch(destination, _APPLIED, {"name": name})
+    return row["lsn"] or 0
+
+
 async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
     """Finish the work even if we are cancelled meanwhile; the cancellation comes after it."""
     task = asyncio.ensure_future(work)
@@ -67,14 +83,12 @@ async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-async def _enabled_subscription(destination: Connection, name: str) -> int:
+async def _assert_enabled(destination: Connection, name: str) -> None:
     rows = await fetch(destination, _STATE, {"name": name})
     if not rows:
         raise Refused(f"there is no subscription {name}")
     if not rows[0]["enabled"]:
         raise Refused(f"subscription {name} is disabled")
-    oid: int = rows[0]["oid"]
-    return oid
 
 
 async def _until_workers(destination: Connection, name: str, *, running: bool) -> bool:

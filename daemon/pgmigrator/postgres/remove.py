@@ -111,7 +111,7 @@ async def _clean_source(
     async with source_writer(pair.source, pair.database, ACTION) as writer:
         rows = await writer.read(query("publication"), {"publication": pair.names.publication})
         if rows and rows[0]["comment"] != pair.names.publication_comment:
-            return ()  # somebody else's: we have nothing here
+            return by_hand(pair)[:1]  # another daemon's: whose the slot is, a person must say
         slots = await writer.read(
             query("replication_left"),
             {"slot": pair.names.subscription, "system_identifier": system_identifier},

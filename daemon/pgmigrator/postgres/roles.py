@@ -56,7 +56,7 @@ async def read(connection: Connection, passwords: Passwords) -> Roles:
                 connection_limit=row["connection_limit"],
                 valid_until=row["valid_until"],
                 password=row["password"],
-                settings=frozenset(row["settings"] or ()),
+                settings=tuple(row["settings"] or ()),
                 comment=row["comment"],
             )
             for row in rows
@@ -159,7 +159,7 @@ def _extras(role: Role) -> list[tuple[str, sql.Composed]]:
             f'setting {setting.partition("=")[0]} of role "{role.name}"',
             sql.SQL("ALTER ROLE {} {}").format(name, set_clause(setting)),
         )
-        for setting in sorted(role.settings)
+        for setting in role.settings
     ]
     if role.comment is not None:
         comment = sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(role.comment))

@@ -47,7 +47,12 @@ async def restore_pre_data(
     ended = await run(
         tools,
         "pg_restore",
-        (f"--use-list={file}", *(() if created else ("--single-transaction",)), str(archive)),
+        (
+            "--verbose",  # else it does not say which object failed
+            f"--use-list={file}",
+            *(() if created else ("--single-transaction",)),
+            str(archive),
+        ),
         endpoint=destination,
         database=database,
         action="RestoreSchema",

@@ -15,19 +15,17 @@ from pgmigrator.core.names import TableName
 from pgmigrator.core.report import DrainProof
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import marker as marker_store
+from pgmigrator.postgres import triggers
 from pgmigrator.postgres.confirm import eventually
 from pgmigrator.postgres.connect import Connection, fetch, session
-from pgmigrator.postgres.drain import prove, refused, sides
+from pgmigrator.postgres.drain import Sides, prove, refused, sides
 from pgmigrator.postgres.pair import DatabasePair
-from pgmigrator.postgres.pause import resume, stop, uninterrupted
+from pgmigrator.postgres.pause import applied_lsn, resume, stop, uninterrupted
 from pgmigrator.postgres.pgoutput import late_writes
 from pgmigrator.postgres.queries import query
-from pgmigrator.postgres.triggers import enable_held_triggers, hold
 
 ACTION = "switch"
 
-#: late transactions that are counted before a switch
-LATE_WRITES_MAX = 1000
 #: a worker reports what it wrote when it ends, shortly after it left the subscription
 WORKER_EXIT_TIMEOUT_S = 5.0
 
@@ -66,14 +64,14 @@ async def prepare(
         stopped = False
         try:
             await stop(on.writer, on.destination, name)
-            late = await late_writes(on.source, name, pair.names.publication, LATE_WRITES_MAX)
+            late = await _written_since(on, proof)
             prepared = Prepared(proof, await _baseline(on.destination))
-            stopped = late == 0
+            stopped = not late
         finally:
             if not stopped:
                 await uninterrupted(resume(on.destination, name))
     if late:
-        what = f"{late} transactions were committed on the source after the proof; stop the writer"
+        what = "transactions were committed on the source after the proof; stop who writes"
         return Prepared(replace(proof, proved=False, missing=(what,)))
     return prepared
 
@@ -95,7 +93,7 @@ async def commit(pair: DatabasePair, prepared: Prepared) -> None:
             return
         if await _enabled(connection, pair):
             raise Refused(f"database {pair.database}: its subscription runs again; switch again")
-        await enable_held_triggers(connection)
+        await triggers.enable_held_triggers(connection)
         switched = replace(
             marker.having(Step.SWITCHED),
             switch=Switch(lsn=lsn, at=time.time(), baseline=prepared.baseline),
@@ -128,7 +126,8 @@ async def unswitch(pair: DatabasePair) -> None:
         if marker.steps & {Step.COMPLETING, Step.COMPLETED}:
             raise Refused(f"database {pair.database}: its removal from the source has begun")
         await _assert_nobody_else(connection, pair)
-        await hold(connection)
+        await triggers.prepare(connection)
+        await triggers.hold(connection)
         await connection.execute(
             sql.SQL("ALTER SUBSCRIPTION {} ENABLE").format(sql.Identifier(pair.names.subscription))
         )
@@ -137,6 +136,15 @@ async def unswitch(pair: DatabasePair) -> None:
         # last of all: whoever wrote until here shows
         await _assert_nobody_else(connection, pair)
         await _assert_untouched(connection, pair, marker.switch.baseline)
+
+
+async def _written_since(on: Sides, proof: DrainProof) -> bool:
+    """Tell whether a transaction came after the proof: applied before the stop, or waiting."""
+    names = on.pair.names
+    if await applied_lsn(on.destination, names.subscription) > (proof.lsn or 0):
+        return True
+    waiting = await late_writes(on.source, names.subscription, names.publication, limit=1)
+    return waiting > 0
 
 
 async def _baseline(connection: Connection) -> str:

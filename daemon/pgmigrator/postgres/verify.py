@@ -21,7 +21,7 @@ from pgmigrator.errors import Refused
 from pgmigrator.postgres.confirm import LOCAL_COMMIT, until_confirmed
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, source_writer
 from pgmigrator.postgres.pair import DatabasePair
-from pgmigrator.postgres.pause import paused
+from pgmigrator.postgres.pause import applied_lsn, paused
 from pgmigrator.postgres.pgoutput import exported_slot, peek
 
 ACTION = "VerifyRowCounts"
@@ -35,10 +35,6 @@ SELECT n.nspname::text AS schema, c.relname::text AS name
        SELECT oid FROM pg_subscription
         WHERE subname = %(name)s
           AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()))
-"""
-#: NULL: it never applied a transaction that had changes
-_APPLIED = """
-SELECT (pg_replication_origin_progress('pg_' || %(oid)s::text, false) - '0/0')::bigint AS lsn
 """
 _STARTED = "SELECT extract(epoch FROM pg_postmaster_start_time())::float8 AS at"
 
@@ -123,8 +119,9 @@ async def _snapshots(
                 confirmed = await until_confirmed(writer, control, name, slot.lsn, timeout_seconds)
                 if confirmed is None or confirmed < slot.lsn:
                     raise Refused("the destination lags too far behind to count rows")
-                async with pause, paused(writer, control, name) as oid:
-                    applied = (await fetch(destination, _APPLIED, {"oid": oid}))[0]["lsn"] or 0
+                async with pause, paused(writer, control, name):
+                    # its first statement opens the snapshot
+                    applied = await applied_lsn(destination, name)
                 streaming = before & await _streaming(destination, name)
                 # nothing lies between if no transaction was applied since the slot's snapshot
                 messages = (

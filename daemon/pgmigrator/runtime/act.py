@@ -22,6 +22,9 @@ from pgmigrator.runtime.work import HANDLERS, Work
 BACKOFF_FIRST_SECONDS = 1.0
 BACKOFF_MAX_SECONDS = 300.0
 
+#: these come again and again while changes stream, and change nothing that a tick must follow
+STEADY = frozenset({"SynchronizeSequences", "VerifyRowCounts"})
+
 log = structlog.get_logger()
 
 
@@ -33,6 +36,8 @@ class Actor:
     work: Callable[[Unit, Observation], Work]
     #: counts an error of a category, for the metrics
     count_error: Callable[[str], None]
+    #: asks for a tick at once
+    wake: Callable[[], None]
 
     def start(self, unit: Unit, action: a.Action, obs: Observation) -> None:
         """Start an action beside the ticks, unless it is unsafe.
@@ -66,6 +71,8 @@ class Actor:
         else:
             unit.failures.pop(action.kind, None)
             logger.info("action done", seconds=round(time.time() - started, 3))
+            if action.kind not in STEADY:
+                self.wake()
 
     def _failed(self, unit: Unit, action: a.Action, error: Exception) -> None:
         self.count_error(category(error))

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from pgmigrator.core.model import Observation
 from pgmigrator.core.roles import RolePolicy
@@ -42,22 +44,24 @@ def role_policy(settings: Settings, mapping: str) -> RolePolicy:
     )
 
 
-def observer(settings: Settings, mapping: str) -> Observer:
-    """Return what reads both servers of a mapping."""
-    source, destination = endpoints(settings, mapping)
-    policy = role_policy(settings, mapping)
-    return Observer(source, destination, policy, settings.refresh_interval_seconds)
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the mappings tell the daemon around them."""
+
+    #: (mapping, category)
+    count_error: Callable[[str, str], None] = lambda _mapping, _category: None
+    #: (side, what, seconds)
+    timed: Callable[[str, str, float], None] = lambda _side, _what, _seconds: None
+    #: (mapping): an action has changed something, so that the next tick need not wait
+    wake: Callable[[str], None] = lambda _mapping: None
 
 
-def runners(
-    settings: Settings, count_error: Callable[[str, str], None]
-) -> dict[str, MappingRunner]:
-    """Return one runner for each mapping; `count_error(mapping, category)` counts errors."""
+def runners(settings: Settings, hooks: Hooks) -> dict[str, MappingRunner]:
+    """Return one runner for each mapping."""
     neighbours = Neighbours(settings)
     dump_locks = {name: asyncio.Lock() for name in settings.instances}
     return {
-        name: _runner(name, settings, neighbours, dump_locks, count_error)
-        for name in settings.mappings
+        name: _runner(name, settings, neighbours, dump_locks, hooks) for name in settings.mappings
     }
 
 
@@ -66,11 +70,11 @@ def _runner(
     settings: Settings,
     neighbours: Neighbours,
     dump_locks: dict[str, asyncio.Lock],
-    count_error: Callable[[str, str], None],
+    hooks: Hooks,
 ) -> MappingRunner:
     source, destination = endpoints(settings, name)
     policy = role_policy(settings, name)
-    reader = observer(settings, name)
+    reader = Observer(source, destination, policy, settings.refresh_interval_seconds, hooks.timed)
 
     def work(unit: Unit, obs: Observation) -> Work:
         return Work(
@@ -88,7 +92,9 @@ def _runner(
         name=name,
         settings=settings,
         observer=reader,
-        actor=Actor(work=work, count_error=lambda category: count_error(name, category)),
+        actor=Actor(
+            work=work, count_error=partial(hooks.count_error, name), wake=partial(hooks.wake, name)
+        ),
         lease=Lease(source, destination),
         neighbours=neighbours,
     )

@@ -13,7 +13,7 @@ async def check(settings: Settings, databases: tuple[str, ...]) -> dict[str, lis
 
     `databases` narrows the databases; empty means all.
     """
-    runners = build.runners(settings, lambda _mapping, _category: None)
+    runners = build.runners(settings, build.Hooks())
     try:
         # twice: only then does every mapping know what the others bring
         for _ in range(2):

@@ -22,6 +22,8 @@ from pgmigrator.core.report import Counters, Report
 from pgmigrator.runtime import build, cutover
 from pgmigrator.runtime.mapping import MappingRunner
 from pgmigrator.settings import Settings
+from pgmigrator.surface.catalogue import ERROR_CATEGORIES
+from pgmigrator.surface.client import base_url
 from pgmigrator.surface.control import Check
 from pgmigrator.surface.guide_facts import ConnectionTarget, GuideContext
 from pgmigrator.surface.http import create_application, serve
@@ -47,12 +49,15 @@ class Daemon:
     _ticks: Counter[tuple[str, str]] = field(default_factory=Counter)
     _ticked_at: dict[str, float] = field(default_factory=dict)
     _loop_lag_seconds: float = 0.0
+    _scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
 
     def __post_init__(self) -> None:
         """Build the mappings; nothing is connected yet."""
-        self.runners = build.runners(self.settings, self._count_error)
+        self.runners = build.runners(
+            self.settings, build.Hooks(self._count_error, self._time_query, self._wake)
+        )
         for name in self.runners:
-            for category in ("unreachable", "refused", "invariant", "unexpected"):
+            for category in ERROR_CATEGORIES:
                 self._errors[name, category] = 0
 
     async def run(self) -> None:
@@ -66,32 +71,35 @@ class Daemon:
             self, self.instruments, token.get_secret_value() if token else None
         )
         server = await serve(application, self.settings.http.host, self.settings.http.port)
-        scheduler = self._schedule()
+        self._schedule()
         log.info("daemon started", version=__version__, mappings=sorted(self.runners))
         try:
             await stopped.wait()
         finally:
             log.info("daemon stops")
-            scheduler.pause()
+            self._scheduler.pause()
             await asyncio.gather(*(runner.close() for runner in self.runners.values()))
-            scheduler.shutdown(wait=False)
+            self._scheduler.shutdown(wait=False)
             await server.cleanup()
 
-    def _schedule(self) -> AsyncIOScheduler:
-        scheduler = AsyncIOScheduler(timezone=UTC)
+    def _schedule(self) -> None:
         for name in self.runners:
-            scheduler.add_job(
+            self._scheduler.add_job(
                 self.tick,
                 "interval",
+                id=name,
                 args=(name,),
                 seconds=self.settings.refresh_interval_seconds,
                 max_instances=1,
                 coalesce=True,
                 next_run_time=datetime.now(UTC),
             )
-        scheduler.add_job(self._measure_loop_lag, "interval", seconds=5, coalesce=True)
-        scheduler.start()
-        return scheduler
+        self._scheduler.add_job(self._measure_loop_lag, "interval", seconds=5, coalesce=True)
+        self._scheduler.start()
+
+    def _wake(self, mapping: str) -> None:
+        """Tick a mapping now: an action has ended, and the next one may start."""
+        self._scheduler.modify_job(mapping, next_run_time=datetime.now(UTC))
 
     async def tick(self, mapping: str) -> None:
         """Tick one mapping; what goes wrong in it never reaches the others."""
@@ -113,6 +121,9 @@ class Daemon:
 
     def _count_error(self, mapping: str, category: str) -> None:
         self._errors[mapping, category] += 1
+
+    def _time_query(self, side: str, what: str, seconds: float) -> None:
+        self.instruments.query_duration_seconds.labels(side, what).observe(seconds)
 
     # --- what the surface sees (surface.control.Control) ----------------------------------------
 
@@ -155,8 +166,6 @@ class Daemon:
     def guide(self, mapping: str) -> GuideContext:
         """Return the connection facts for the cutover guide."""
         source, destination = build.endpoints(self.settings, mapping)
-        http = self.settings.http
-        host = "127.0.0.1" if http.host in ("0.0.0.0", "::") else http.host  # noqa: S104
         targets = [
             ConnectionTarget(
                 host=end.instance.host,
@@ -169,8 +178,9 @@ class Daemon:
         return GuideContext(
             source=targets[0],
             destination=targets[1],
-            base_url=f"http://{host}:{http.port}",
-            token_configured=http.control_token is not None,
+            base_url=base_url(self.settings.http),
+            token_configured=self.settings.http.control_token is not None,
+            application_roles=self.runners[mapping].observer.application_roles,
             role_passwords=self.settings.mappings[mapping].role_passwords,
             max_retained_wal_bytes=source.instance.max_retained_wal,
         )

@@ -6,7 +6,7 @@ session of an earlier holder is left on either server: an index build, for one, 
 
 from contextlib import suppress
 
-from pgmigrator.errors import MigratorError
+from pgmigrator.errors import MigratorError, Refused, Unreachable
 from pgmigrator.postgres.connect import Endpoint
 from pgmigrator.postgres.lease import AdvisoryLock, acting_sessions
 
@@ -22,6 +22,7 @@ class Lease:
         self.held = False
         #: why it is not held
         self.reason = "not asked for yet"
+        self._unreachable = False
 
     async def hold(self) -> bool:
         """Take the lease or make sure that it is still held; call it in every tick."""
@@ -29,10 +30,22 @@ class Lease:
             await self._try_to_hold()
         except MigratorError as error:
             self.held, self.reason = False, str(error)
+            self._unreachable = isinstance(error, Unreachable)
             await self._lock.release()
         return self.held
 
+    def require(self) -> None:
+        """Make sure that this daemon may act.
+
+        :raises Unreachable: the destination does not answer.
+        :raises Refused: another daemon holds the lease, or its sessions still work.
+        """
+        if not self.held:
+            kind = Unreachable if self._unreachable else Refused
+            raise kind(f"this daemon does not hold the lease: {self.reason}")
+
     async def _try_to_hold(self) -> None:
+        self._unreachable = False
         if await self._lock.is_held():
             if self.held:
                 return

@@ -1,6 +1,6 @@
 -- what a dump of this database locks at once, and how many locks the whole server has room for
 SELECT (SELECT count(*) FROM pg_class c
-         WHERE c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
            AND c.relpersistence <> 't') AS tables,
        s.slots AS lock_slots,
        current_setting('max_locks_per_transaction')::bigint * s.slots AS lock_table_size
