@@ -15,8 +15,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
+from pgmigrator.core.allowlist import permit
 from pgmigrator.errors import MigratorError, Refused, Unreachable
-from pgmigrator.postgres.allowlist import permit
 from pgmigrator.settings import Instance
 
 Connection = psycopg.AsyncConnection[DictRow]

@@ -11,10 +11,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
+from pgmigrator.core.allowlist import permit
 from pgmigrator.core.names import format_lsn, parse_lsn
 from pgmigrator.core.pgoutput import PREFIX_BYTES, count_commits
 from pgmigrator.errors import Refused
-from pgmigrator.postgres.allowlist import permit
 from pgmigrator.postgres.connect import Connection, Endpoint, translated
 
 #: Only commits (C), inserts (I), deletes (D) and truncates (T), and of the rows no content.
