@@ -178,7 +178,7 @@ def no_problem_tables(e: Evidence) -> Verdict:
 
 
 def schema_match(e: Evidence) -> Verdict:
-    """Columns, constraints, enums and triggers of every table are the same on both sides."""
+    """Tables, columns, constraints, enums, triggers are equal; views, functions, types exist."""
     return _compared(e, lambda item: item.kind not in INDEX_KINDS, "the schemas are equal")
 
 

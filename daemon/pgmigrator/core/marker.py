@@ -67,6 +67,8 @@ class Marker:
     created: bool
     steps: frozenset[Step] = frozenset()
     switch: Switch | None = None
+    #: the source did not answer when the rest was removed: something of ours may be there
+    source_left: bool = False
     #: why a `complete` was forced
     reason: str = ""
 

@@ -185,6 +185,9 @@ class SourceFacts:
     oldest_transaction_at: float | None = None
     #: who holds up the creation of a slot: "pid 12, role x, database y, since ..."
     open_writers: tuple[str, ...] = ()
+    #: what logical replication never carries
+    unlogged_tables: tuple[str, ...] = ()
+    large_objects: int = 0
     #: published transactions that wait in the slot; None: not looked (only after the switch)
     late_writes: int | None = None
 
@@ -256,12 +259,28 @@ class DestinationFacts:
 # --- comparisons of both -------------------------------------------------------------------------
 
 
+class SchemaKind(StrEnum):
+    """What a line of the fingerprint is about."""
+
+    TABLE = "table"
+    COLUMN = "column"
+    CONSTRAINT = "constraint"
+    INDEX = "index"
+    ENUM = "enum"
+    TRIGGER = "trigger"
+    VIEW = "view"
+    FUNCTION = "function"
+    TYPE = "type"
+    POLICY = "policy"
+    RULE = "rule"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaItem:
     """One line of the fingerprint that only one side has (see sql/fingerprint_items.sql)."""
 
+    #: the object's qualified name, quoted
     table: str
-    #: table, column, constraint, index, enum, trigger
     kind: str
     definition: str
     #: missing on the destination, or extra there

@@ -36,12 +36,13 @@ def before(check: Check) -> Check:
 
 
 def find_problems(obs: Observation) -> tuple[Problem, ...]:
-    """Run every check; without both servers there is nothing to find."""
-    if obs.source is None or obs.destination is None:
+    """Run every check; without the source only what the marker says of it is known."""
+    if obs.destination is None:
         return ()
+    checks = CHECKS if obs.source is not None else (leftovers,)
     return tuple(
         Problem(check=check.__name__, severity=severity, object=thing, reason=reason, fix=fix)
-        for check in CHECKS
+        for check in checks
         for severity, thing, reason, fix in check(obs)
     )
 
@@ -394,6 +395,28 @@ def replica_identity(obs: Observation) -> Iterator[Found]:
         )
 
 
+def large_objects(obs: Observation) -> Iterator[Found]:
+    """Logical replication never carries large objects."""
+    assert obs.source is not None
+    if obs.source.large_objects and not _ended(obs):
+        yield (
+            DEGRADES,
+            obs.database,
+            f"it holds {obs.source.large_objects} large objects, which are not replicated",
+            "move them into bytea columns, or remove them if they are orphans (vacuumlo)",
+        )
+
+
+def unlogged_tables(obs: Observation) -> Iterator[Found]:
+    """The rows of unlogged tables stay behind; a crash would lose them too."""
+    assert obs.source is not None
+    if _ended(obs):
+        return
+    for name in obs.source.unlogged_tables:
+        fix = f"if its rows matter, on the source: ALTER TABLE {name} SET LOGGED"
+        yield NOTE, f"table {name}", "it is unlogged: its rows are not migrated", fix
+
+
 def tables_left_publication(obs: Observation) -> Iterator[Found]:
     """A table that left the publication has missed changes since."""
     if _ended(obs):
@@ -494,16 +517,17 @@ def complete_too_early(obs: Observation) -> Iterator[Found]:
 
 
 def leftovers(obs: Observation) -> Iterator[Found]:
-    """What `complete` could not remove while the source was away."""
-    assert obs.source is not None
+    """What `complete` could not remove from a source that did not answer."""
     if obs.marker is None or Step.COMPLETED not in obs.marker.steps or obs.names is None:
         return
-    if obs.source.slot is not None:
-        fix = f"SELECT pg_drop_replication_slot('{obs.names.subscription}')"
-        yield DEGRADES, obs.names.subscription, "our slot is still on the source", fix
-    if obs.source.publication is not None:
-        fix = f"DROP PUBLICATION {quote_identifier(obs.names.publication)}"
-        yield DEGRADES, obs.names.publication, "our publication is still on the source", fix
+    source, slot, publication = obs.source, obs.names.subscription, obs.names.publication
+    unseen = source is None and obs.marker.source_left
+    if unseen or (source is not None and source.slot is not None):
+        fix = f"on the source: SELECT pg_drop_replication_slot('{slot}')"
+        yield DEGRADES, slot, "our slot is still on the source", fix
+    if unseen or (source is not None and source.publication is not None):
+        fix = f"in the source's database: DROP PUBLICATION {quote_identifier(publication)}"
+        yield DEGRADES, publication, "our publication is still on the source", fix
 
 
 def _ended(obs: Observation) -> bool:
@@ -535,6 +559,8 @@ CHECKS: tuple[Check, ...] = (
     role_conflicts,
     lock_table,
     replica_identity,
+    large_objects,
+    unlogged_tables,
     tables_left_publication,
     tables_swapped,
     tables_not_followed,

@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 
-from pgmigrator.core.model import SchemaItem
+from pgmigrator.core.model import SchemaItem, SchemaKind
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
 
 _KINDS = {
-    "T": "table",
-    "C": "column",
-    "K": "constraint",
-    "I": "index",
-    "G": "trigger",
-    "E": "enum",
+    "T": SchemaKind.TABLE,
+    "C": SchemaKind.COLUMN,
+    "K": SchemaKind.CONSTRAINT,
+    "I": SchemaKind.INDEX,
+    "G": SchemaKind.TRIGGER,
+    "E": SchemaKind.ENUM,
+    "V": SchemaKind.VIEW,
+    "F": SchemaKind.FUNCTION,
+    "Y": SchemaKind.TYPE,
+    "P": SchemaKind.POLICY,
+    "R": SchemaKind.RULE,
 }
 _HASHES = """
 SELECT tbl, md5(string_agg(item, E'\\n' ORDER BY item COLLATE "C")) AS hash

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+import structlog
+
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
     DestinationFacts,
@@ -30,6 +32,8 @@ from pgmigrator.postgres.connect import Connection, Endpoint, connect, fetch, tr
 from pgmigrator.postgres.queries import query
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 #: reading one side of one database takes no longer than this
 SIDE_TIMEOUT_S = 20.0
@@ -180,6 +184,10 @@ class Observer:
             return None, str(error)
         except MigratorError as error:
             return None, str(error)
+        except Exception as error:
+            # one database that cannot be read never stops the others
+            log.exception("not read", side=endpoint.side, mapping=endpoint.mapping)
+            return None, f"{endpoint.side} {endpoint.name}: {type(error).__name__}, see the log"
         finally:
             self._timed(endpoint.side, what, time.perf_counter() - started)
 

@@ -5,6 +5,8 @@ again. On the source only what bears our name and our comment is dropped. The ma
 `completed` last.
 """
 
+from dataclasses import replace
+
 from psycopg import sql
 
 from pgmigrator.core.marker import Step
@@ -48,7 +50,7 @@ async def remove(pair: DatabasePair, *, source_known: bool = True) -> tuple[str,
             )
         except Unreachable:
             left = by_hand(pair)
-    await _mark_completed(pair)
+    await _mark_completed(pair, source_left=bool(left))
     return left
 
 
@@ -139,9 +141,12 @@ async def _drop_slot(writer: SourceWriter, slot: str) -> str:
     return ""
 
 
-async def _mark_completed(pair: DatabasePair) -> None:
+async def _mark_completed(pair: DatabasePair, *, source_left: bool) -> None:
     async with session(pair.destination, pair.database, ACTION) as connection:
         binding = await marker_store.bind(connection, pair.destination.mapping, pair.database)
         marker = await marker_store.read(connection, pair.database, binding)
-        if marker is not None and Step.COMPLETED not in marker.steps:
-            await marker_store.write(connection, marker.having(Step.COMPLETED), pair.database)
+        if marker is None:
+            return
+        done = replace(marker.having(Step.COMPLETED), source_left=source_left)
+        if done != marker:
+            await marker_store.write(connection, done, pair.database)

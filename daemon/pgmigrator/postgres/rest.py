@@ -67,14 +67,14 @@ async def restore_post_data(
         todo = inventory.lacking(entries, wanted, await Inventory.read(connection))
     workers = _Workers(destination, database)
     heavy = [entry for entry in todo if entry.type in _HEAVY]
-    await workers.run([_restore(entry) for entry in heavy])
-    for entry in todo:  # in the archive's order, which is that of dependency
-        if entry.type not in _HEAVY:
-            await workers.run([_restore(entry)])
-    await workers.run(await _validations(destination, database, wanted))
-    for job in await _refreshes(destination, database, populated):
-        await workers.run([job])
-    await workers.run(await _analyzes(destination, database))
+    await workers.run([_restore(entry) for entry in heavy], at_once=parallel_jobs())
+    # in the archive's order, which is that of dependency
+    light = [entry for entry in todo if entry.type not in _HEAVY]
+    await workers.run([_restore(entry) for entry in light], at_once=1)
+    validations = await _validations(destination, database, wanted)
+    await workers.run(validations, at_once=parallel_jobs())
+    await workers.run(await _refreshes(destination, database, populated), at_once=1)
+    await workers.run(await _analyzes(destination, database), at_once=parallel_jobs())
     last = await finish(source, destination, database, created=created)
     return (*workers.failures, *last)
 
@@ -87,12 +87,12 @@ class _Workers:
         self._database = database
         self.failures: list[Failure] = []
 
-    async def run(self, jobs: Sequence[Job]) -> None:
+    async def run(self, jobs: Sequence[Job], *, at_once: int) -> None:
         """Run all jobs to their end; if a server goes away, the first error counts."""
         queue = list(reversed(jobs))
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(len(jobs), parallel_jobs())):
+                for _ in range(min(len(jobs), at_once)):
                     group.create_task(self._work(queue))
         except ExceptionGroup as group_error:
             raise group_error.exceptions[0] from None

@@ -67,6 +67,7 @@ async def read_source(
     # The slot before the WAL position: the lag is then never below zero by the order of reading.
     slot = await _read_slot(connection, names, sync_slots)
     (activity,) = await fetch(connection, query("source_activity"), {})
+    (never,) = await fetch(connection, query("not_replicated"), {})
     late_writes = None
     if watch_late_writes and slot is not None and not slot.active and slot.wal_status != "lost":
         late_writes = await late_writes_in(
@@ -82,6 +83,8 @@ async def read_source(
         blocked_sessions=activity["blocked_sessions"],
         oldest_transaction_at=activity["oldest_transaction_at"],
         open_writers=tuple(activity["open_writers"]),
+        unlogged_tables=tuple(never["unlogged_tables"]),
+        large_objects=never["large_objects"],
         late_writes=late_writes,
     )
 

@@ -47,7 +47,12 @@ class Actor:
         assert_safe(action, obs)
         task = asyncio.create_task(self._run(unit, action, obs), name=action.kind)
         unit.running[action.kind] = task
-        task.add_done_callback(lambda _: unit.running.pop(action.kind, None))
+
+        def ended(_: object) -> None:
+            unit.running.pop(action.kind, None)
+            unit.changes += 1
+
+        task.add_done_callback(ended)
 
     async def _run(self, unit: Unit, action: a.Action, obs: Observation) -> None:
         logger = log.bind(mapping=unit.mapping, database=unit.database, action=action.kind)

@@ -97,4 +97,5 @@ def _runner(
         ),
         lease=Lease(source, destination),
         neighbours=neighbours,
+        dump_lock=dump_locks[settings.mappings[name].source],
     )

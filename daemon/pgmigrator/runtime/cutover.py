@@ -59,7 +59,11 @@ async def _exclusively(units: Sequence[Unit]) -> AsyncIterator[None]:
         for unit in sorted(units, key=lambda unit: unit.database):
             await stack.enter_async_context(unit.command)
             await unit.stop()
-        yield
+        try:
+            yield
+        finally:
+            for unit in units:
+                unit.changes += 1
 
 
 def _pair(runner: MappingRunner, unit: Unit) -> DatabasePair:

@@ -17,7 +17,12 @@ from pgmigrator.core.gates import evaluate
 from pgmigrator.core.history import History, conclude, observe, with_copy_progress
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Phase, Policy, Problem, Severity
-from pgmigrator.core.report import DatabaseReport, GateStatus, MappingReport, ServerReport
+from pgmigrator.core.report import (
+    DatabaseReport,
+    GateStatus,
+    MappingReport,
+    ServerReport,
+)
 from pgmigrator.errors import InvariantBroken, MigratorError
 from pgmigrator.postgres.observe import Observer
 from pgmigrator.runtime.act import Actor
@@ -45,6 +50,7 @@ class MappingRunner:
         actor: Actor,
         lease: Lease,
         neighbours: Neighbours,
+        dump_lock: asyncio.Lock,
     ) -> None:
         """Put a mapping together; nothing is connected yet."""
         self.name = name
@@ -55,6 +61,7 @@ class MappingRunner:
         self.report = self._empty_report()
         self._actor = actor
         self._neighbours = neighbours
+        self._dump_lock = dump_lock
         self._listed: tuple[str, ...] = ()
         self._limit = asyncio.Semaphore(OBSERVED_AT_ONCE)
         self._ticking = asyncio.Lock()
@@ -78,7 +85,9 @@ class MappingRunner:
             unit = self.units[obs.database]
             copying = self._copying(observations, besides=unit.database)
             environment = replace(obs.environment, copying_databases=copying)
-            databases.append(await self._settle(unit, replace(obs, environment=environment)))
+            report = await self._settle_alone(unit, replace(obs, environment=environment))
+            if report is not None:
+                databases.append(report)
         self.report = self._mapping_report(tuple(databases), observations)
 
     async def look(self) -> list[Observation]:
@@ -123,6 +132,7 @@ class MappingRunner:
 
     async def _observe(self, unit: Unit) -> Observation:
         async with self._limit, unit.pause:
+            unit.changes_seen = unit.changes
             obs = await self.observer.observe(self.name, unit.database, self._policy())
         return replace(
             obs,
@@ -172,6 +182,16 @@ class MappingRunner:
 
     # --- decide, assert_safe, act ---------------------------------------------------------------
 
+    async def _settle_alone(self, unit: Unit, obs: Observation) -> DatabaseReport | None:
+        """Settle one database; what goes wrong in it leaves its last report to grow stale."""
+        try:
+            return await self._settle(unit, obs)
+        except Exception:
+            log.exception("database not settled", mapping=self.name, database=unit.database)
+            self._actor.count_error("unexpected")
+            last = (report for report in self.report.databases if report.name == unit.database)
+            return next(last, None)
+
     async def _settle(self, unit: Unit, obs: Observation) -> DatabaseReport:
         unit.last = obs
         problems = preflight.find_problems(obs) + _problems_of(unit)
@@ -183,12 +203,12 @@ class MappingRunner:
 
     async def _protect_source(self, unit: Unit, obs: Observation) -> None:
         """Cancel a dump behind which the application waits."""
-        if obs.source is not None and obs.source.blocked_sessions:
+        if obs.source is not None and obs.source.blocked_sessions and self._dump_lock.locked():
             await unit.stop(*CANCELLED_WHEN_BLOCKING)
 
     def _act(self, unit: Unit, obs: Observation, decision: Decision) -> None:
         ready = self.lease.held and not unit.broken and not unit.command.locked()
-        if decision.action is None or not ready or not self._neighbours.complete:
+        if decision.action is None or not ready or not self._neighbours.complete or unit.stale:
             return
         try:
             self._actor.start(unit, decision.action, obs)
@@ -247,6 +267,7 @@ class MappingRunner:
             source=self._server(self.mapping.source, observations, "source"),
             destination=self._server(self.mapping.destination, observations, "destination"),
             databases=databases,
+            problems=self._problems(now),
             lease_held=self.lease.held,
             observed_at=now,
             source_sessions_blocked=max(blocked, default=None),

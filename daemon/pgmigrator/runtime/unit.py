@@ -42,10 +42,19 @@ class Unit:
     pause: asyncio.Lock = field(default_factory=asyncio.Lock)
     #: an operator's command is under way: no action starts
     command: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: how many actions and commands have ended
+    changes: int = 0
+    #: `changes` when the last observation began: if they differ, it may show what is no longer so
+    changes_seen: int = 0
 
     def waiting(self, now: float) -> frozenset[str]:
         """Return the kinds that wait for their back-off."""
         return frozenset(kind for kind, f in self.failures.items() if f.next_at > now)
+
+    @property
+    def stale(self) -> bool:
+        """Tell whether something has changed since the last observation began."""
+        return self.changes != self.changes_seen
 
     async def stop(self, *kinds: str) -> None:
         """Cancel the actions of these kinds (default: all) and wait for their end."""

@@ -119,7 +119,9 @@ class Work:
 
 async def create_roles(work: Work, _: a.CreateRoles) -> None:
     """See the action."""
-    await roles.create(work.source, work.destination, work.role_policy)
+    work.unit.restore_failures = await roles.create(
+        work.source, work.destination, work.role_policy
+    )
     work.observer.expire(work.obs.database)
 
 

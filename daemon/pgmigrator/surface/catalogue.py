@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pgmigrator.core.model import Phase, RowCountDelta, Severity
+from pgmigrator.core.model import Phase, RowCountDelta, SchemaKind, Severity
 from pgmigrator.core.report import (
     DatabaseReport,
     GateStatus,
@@ -30,7 +30,7 @@ ERROR_CATEGORIES = ("unreachable", "refused", "invariant", "unexpected")
 TICK_RESULTS = ("ok", "error", "timeout", "skipped")
 WAL_STATUSES = ("reserved", "extended", "unreserved", "lost")
 INDEX_STATES = ("pending", "building", "built", "problem")
-DRIFT_KINDS = ("table", "column", "constraint", "index", "enum", "trigger")
+DRIFT_KINDS = tuple(SchemaKind)
 
 Value = float | bool | None
 #: the values of the labels, and the number

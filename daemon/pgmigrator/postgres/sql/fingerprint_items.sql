@@ -1,6 +1,7 @@
 -- Every table, column, constraint, index, enum and trigger as one line of text, written so that the
--- versions 15 to 18 say the same of the same. Not-null constraints are left out (18 lists them as
--- constraints), and so are foreign keys that a partition inherits.
+-- versions 15 to 18 say the same of the same; of views, functions, types, policies and rules that
+-- they exist. Not-null constraints are left out (18 lists them as constraints), and so are foreign
+-- keys that a partition inherits.
 WITH ns AS (
     SELECT oid, nspname FROM pg_namespace
      WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'pgmigrator')
@@ -57,3 +58,35 @@ SELECT '"' || replace(ns.nspname, '"', '""') || '"."' || replace(t.typname, '"',
   JOIN pg_enum e ON e.enumtypid = t.oid
  WHERE NOT EXISTS (SELECT FROM ext WHERE classid = 'pg_type'::regclass AND objid = t.oid)
  GROUP BY 1
+UNION ALL
+SELECT '"' || replace(ns.nspname, '"', '""') || '"."' || replace(c.relname, '"', '""') || '"',
+       'V ' || c.relkind::text
+  FROM pg_class c JOIN ns ON ns.oid = c.relnamespace
+ WHERE c.relkind IN ('v', 'm', 'f')
+   AND NOT EXISTS (SELECT FROM ext WHERE classid = 'pg_class'::regclass AND objid = c.oid)
+UNION ALL
+SELECT '"' || replace(ns.nspname, '"', '""') || '"."' || replace(p.proname, '"', '""') || '"',
+       concat_ws(' ', 'F', p.prokind, '(' || pg_get_function_identity_arguments(p.oid) || ')',
+                 md5(p.prosrc))
+  FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace
+ WHERE NOT EXISTS (SELECT FROM ext WHERE classid = 'pg_proc'::regclass AND objid = p.oid)
+   -- ranges bring their constructors
+   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass
+                      AND d.objid = p.oid AND d.deptype = 'i')
+UNION ALL
+SELECT '"' || replace(ns.nspname, '"', '""') || '"."' || replace(t.typname, '"', '""') || '"',
+       'Y ' || t.typtype::text
+  FROM pg_type t
+  JOIN ns ON ns.oid = t.typnamespace
+  LEFT JOIN pg_class c ON c.oid = t.typrelid
+ WHERE (t.typtype IN ('d', 'r') OR (t.typtype = 'c' AND c.relkind = 'c'))
+   AND NOT EXISTS (SELECT FROM ext WHERE classid = 'pg_type'::regclass AND objid = t.oid)
+UNION ALL
+SELECT r.q, concat_ws(' ', 'P', quote_ident(y.polname), y.polcmd, y.polpermissive)
+  FROM rel r JOIN pg_policy y ON y.polrelid = r.oid
+UNION ALL
+SELECT r.q, concat_ws(' ', 'P row security', r.relrowsecurity, r.relforcerowsecurity)
+  FROM rel r WHERE r.relrowsecurity OR r.relforcerowsecurity
+UNION ALL
+SELECT r.q, 'R ' || quote_ident(w.rulename)
+  FROM rel r JOIN pg_rewrite w ON w.ev_class = r.oid

@@ -1,0 +1,142 @@
+"""What status documents say to somebody who watches: pure functions from documents to text."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pgmigrator.surface.documents import (
+    DatabaseDocument,
+    GateDocument,
+    MappingDocument,
+    ProblemDocument,
+)
+from pgmigrator.surface.status_text import size
+
+#: the copy of a database is reported when it has grown by so much
+PERCENT_STEP = 20
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line about what is new; a milestone is worth keeping on a screen that shows the rest."""
+
+    text: str
+    milestone: bool = False
+
+
+@dataclass(frozen=True)
+class Copied:
+    """How far the copy of a database is; unknown numbers are 0."""
+
+    tables: int = 0
+    of_tables: int = 0
+    completed_bytes: int = 0
+    of_bytes: int = 0
+
+    @classmethod
+    def of(cls, database: DatabaseDocument) -> "Copied":
+        """Read it from the database's status."""
+        copy = database["copy"]
+        if copy is None:
+            return cls()
+        tables = Counter({str(state): count for state, count in copy["tables"].items()})
+        return cls(
+            tables["streaming"] + tables["catching_up"],
+            tables.total(),
+            copy["completed_bytes"],
+            copy["estimated_bytes"],
+        )
+
+    @property
+    def percent(self) -> int:
+        """The part of the bytes that is copied."""
+        return int(100 * self.completed_bytes / self.of_bytes) if self.of_bytes else 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.tables} of {self.of_tables} tables, {self.percent} % of {size(self.of_bytes)}"
+        )
+
+
+def lag(database: DatabaseDocument) -> str:
+    """The replication lag, in bytes and in seconds."""
+    replication = database["replication"]
+    seconds = replication["lag_seconds"]
+    if replication["lag_bytes"] is None:
+        return "-"
+    return size(replication["lag_bytes"]) + ("" if seconds is None else f", {seconds:.1f} s")
+
+
+def waiting(database: DatabaseDocument) -> list[GateDocument]:
+    """The gates that do not pass: failing ones first."""
+    found = [gate for gate in database["gates"] if gate["status"] != "pass"]
+    return sorted(found, key=lambda gate: gate["status"] != "fail")
+
+
+def changes(before: MappingDocument | None, after: MappingDocument) -> list[Change]:
+    """Say what is new since the document before; None: there was none."""
+    found: list[Change] = []
+    if before is None or before["phase"] != after["phase"]:
+        found.append(Change(f"phase {after['phase']}", milestone=True))
+    known = {database["name"]: database for database in before["databases"]} if before else {}
+    for database in after["databases"]:
+        for text in _of_database(known.get(database["name"]), database):
+            found.append(Change(f"{database['name']}: {text}"))
+    known_problems = {problem["id"] for problem in problems(before)} if before else set()
+    for problem in problems(after):
+        if problem["id"] not in known_problems:
+            found.append(Change(_problem(problem), milestone=True))
+    return found
+
+
+def _of_database(before: DatabaseDocument | None, after: DatabaseDocument) -> Iterator[str]:
+    if before is None or before["phase"] != after["phase"]:
+        yield str(after["phase"])
+    if before is None:
+        return
+    old, new = Copied.of(before), Copied.of(after)
+    if old.tables != new.tables or old.percent // PERCENT_STEP != new.percent // PERCENT_STEP:
+        yield f"{new} copied"
+    if _gates(before) != _gates(after) and after["phase"] in ("catching_up", "ready"):
+        yield f"{_gates(after)} (lag {lag(after)})"
+
+
+def _gates(database: DatabaseDocument) -> str:
+    gates, lacking = database["gates"], waiting(database)
+    passed = f"{len(gates) - len(lacking)} of {len(gates)} gates pass"
+    return passed + ("; not yet: " + ", ".join(gate["name"] for gate in lacking) if lacking else "")
+
+
+def problems(mapping: MappingDocument) -> list[ProblemDocument]:
+    """Every open problem of the mapping and its databases, notes left out."""
+    found = [*mapping["problems"]]
+    for database in mapping["databases"]:
+        found += database["problems"]
+    return [problem for problem in found if problem["severity"] != "note"]
+
+
+def _problem(problem: ProblemDocument) -> str:
+    fix = f" Fix: {problem['fix']}" if problem["fix"] else ""
+    return f"problem: {problem['object']}: {problem['reason']}{fix}"
+
+
+def failure(mapping: MappingDocument) -> list[str]:
+    """Say why the migration cannot go on by itself; nothing if it can."""
+    blocking = [_problem(p) for p in problems(mapping) if p["severity"] == "blocks"]
+    stuck = [
+        f"{database['name']} is {database['phase']}: {database['reason']}"
+        for database in mapping["databases"]
+        if database["phase"] in ("failed", "blocked")
+    ]
+    if mapping["phase"] in ("failed", "blocked") and not (blocking or stuck):
+        return [f"the migration is {mapping['phase']}"]
+    return stuck + blocking
+
+
+def obstacles(mapping: MappingDocument) -> list[str]:
+    """Say what the migration still waits for: for when the wait was too long."""
+    found = [_problem(problem) for problem in problems(mapping)]
+    for database in mapping["databases"]:
+        found.append(f"{database['name']} is {database['phase']}: {database['reason']}")
+        found += [f"  {gate['name']}: {gate['reason']}" for gate in waiting(database)]
+    return found

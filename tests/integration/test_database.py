@@ -1,0 +1,247 @@
+"""Databases on the destination: created, adopted, finished; nobody else's is ever touched."""
+
+import asyncio
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from pgmigrator.core.marker import Marker, ServerIdentity, Step
+from pgmigrator.errors import InvariantBroken, Refused
+from pgmigrator.postgres import database, finish
+from pgmigrator.postgres import marker as marker_store
+from pgmigrator.postgres.connect import Endpoint, session
+from pgmigrator.postgres.failures import Failure
+from tests.fixtures.databases import create_database, execute
+from tests.fixtures.providers import Postgres
+from tests.integration.replicating import MAPPING, endpoint
+
+NAME = 'Odd "name" = x'
+TEMPORARY = "pgmigrator_tmp_orders_1"
+PROPERTIES = """
+SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype,
+       datlocprovider, datconnlimit, shobj_description(oid, 'pg_database'),
+       (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a),
+       (SELECT array_agg((r.rolname, x)::text ORDER BY r.rolname NULLS FIRST, i)
+          FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole,
+               unnest(s.setconfig) WITH ORDINALITY AS c (x, i)
+         WHERE s.setdatabase = d.oid AND x NOT LIKE 'pgmigrator.%%'
+           AND r.rolname IS DISTINCT FROM 'postgres')
+  FROM pg_database d WHERE datname = %s
+"""
+
+
+class Ends:
+    """Both sides, and a marker as the daemon would make it."""
+
+    def __init__(self, source: Postgres, destination: Postgres) -> None:
+        self.source, self.destination = (
+            endpoint("source", source),
+            endpoint("destination", destination),
+        )
+        self.servers = (source, destination)
+        with psycopg.connect(destination.dsn()) as connection:
+            row = connection.execute("SELECT system_identifier FROM pg_control_system()").fetchone()
+        assert row is not None
+        self.identity = ServerIdentity(system_identifier=row[0], timeline=1)
+
+    def marker(self, oid: int, *, created: bool = True) -> Marker:
+        return Marker(
+            mapping=MAPPING,
+            database_oid=oid,
+            source=self.identity,
+            destination=self.identity,
+            source_database=NAME,
+            source_database_oid=1,
+            created=created,
+        )
+
+    async def create(self) -> None:
+        await database.create(self.source, self.destination, NAME, TEMPORARY, self.marker)
+
+    async def adopt(self) -> None:
+        await database.adopt(
+            self.source, self.destination, NAME, lambda oid: self.marker(oid, created=False)
+        )
+
+    async def read_marker(self) -> Marker | None:
+        async with session(self.destination, "postgres", "test") as connection:
+            binding = await marker_store.bind(connection, MAPPING, NAME)
+            return await marker_store.read(connection, NAME, binding)
+
+    def databases(self) -> set[str]:
+        with psycopg.connect(self.servers[1].dsn()) as connection:
+            return {r[0] for r in connection.execute("SELECT datname FROM pg_database").fetchall()}
+
+
+@pytest.fixture
+def ends(clean_source: Postgres, clean_destination: Postgres) -> Ends:
+    for server in (clean_source, clean_destination):
+        execute(server.dsn(), "CREATE ROLE app_owner", 'CREATE ROLE "app reader"')
+    execute(
+        clean_source.dsn(),
+        SQL(
+            "CREATE DATABASE {} OWNER app_owner TEMPLATE template0 ENCODING 'LATIN1'"
+            " LC_COLLATE 'C' LC_CTYPE 'C'"
+        ).format(Identifier(NAME)),
+    )
+    return Ends(clean_source, clean_destination)
+
+
+def properties(server: Postgres) -> tuple[object, ...] | None:
+    with psycopg.connect(server.dsn()) as connection:
+        return connection.execute(PROPERTIES, [NAME]).fetchone()
+
+
+async def test_created_as_on_the_source_and_marked(ends: Ends) -> None:
+    create_database(ends.servers[1], TEMPORARY)  # a leftover of ours
+    await ends.create()
+    assert properties(ends.servers[0]) == properties(ends.servers[1])
+    marker = await ends.read_marker()
+    assert marker is not None
+    assert (marker.created, marker.steps) == (True, frozenset())
+    assert TEMPORARY not in ends.databases()
+
+
+async def test_a_database_that_is_there_is_left_alone(ends: Ends) -> None:
+    create_database(ends.servers[1], NAME)
+    execute(ends.servers[1].dsn(NAME), "CREATE TABLE theirs AS SELECT 1 AS id")
+    with pytest.raises(Refused, match="is not ours"):
+        await ends.create()
+    with pytest.raises(InvariantBroken, match="not an unfinished one of ours"):
+        await database.drop_unfinished(ends.destination, NAME)
+    execute(ends.servers[1].dsn(NAME), "TABLE theirs")
+    assert await ends.read_marker() is None
+    assert TEMPORARY not in ends.databases()
+
+
+async def test_only_what_is_unfinished_is_dropped(ends: Ends) -> None:
+    await ends.create()
+    with psycopg.connect(ends.servers[1].dsn(NAME)), pytest.raises(Refused, match="being accessed"):
+        await database.drop_unfinished(ends.destination, NAME)
+    await database.drop_unfinished(ends.destination, NAME)
+    assert NAME not in ends.databases()
+    await ends.create()
+    marker = await ends.read_marker()
+    assert marker is not None
+    async with session(ends.destination, "postgres", "test") as connection:
+        await marker_store.write(connection, marker.having(Step.SCHEMA_DONE), NAME)
+    with pytest.raises(InvariantBroken):
+        await database.drop_unfinished(ends.destination, NAME)
+    assert NAME in ends.databases()
+
+
+def create_like_source(ends: Ends) -> None:
+    execute(
+        ends.servers[1].dsn(),
+        SQL(
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+        ).format(Identifier(NAME)),
+    )
+
+
+async def test_an_empty_equal_database_is_adopted_and_never_dropped(ends: Ends) -> None:
+    create_like_source(ends)
+    await ends.adopt()
+    marker = await ends.read_marker()
+    assert marker is not None
+    assert not marker.created
+    with pytest.raises(InvariantBroken):
+        await database.drop_unfinished(ends.destination, NAME)
+
+
+async def test_another_database_is_not_adopted(ends: Ends) -> None:
+    create_database(ends.servers[1], NAME)
+    with pytest.raises(Refused, match="encoding UTF8 instead of LATIN1"):
+        await ends.adopt()
+    execute(ends.servers[1].dsn(), SQL("DROP DATABASE {}").format(Identifier(NAME)))
+    create_like_source(ends)
+    execute(ends.servers[1].dsn(NAME), "CREATE FUNCTION f() RETURNS int RETURN 1")
+    with pytest.raises(Refused, match="holds objects that are not ours"):
+        await ends.adopt()
+    assert await ends.read_marker() is None
+
+
+def decorate(server: Postgres) -> None:
+    name = Identifier(NAME)
+    execute(
+        server.dsn(),
+        SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name),
+        SQL('GRANT CONNECT ON DATABASE {} TO "app reader" WITH GRANT OPTION').format(name),
+        SQL("COMMENT ON DATABASE {} IS 'it''s x'").format(name),
+        SQL("ALTER DATABASE {} CONNECTION LIMIT 42").format(name),
+        SQL('ALTER DATABASE {} SET search_path = "$user", public, "a, b"').format(name),
+        SQL("ALTER DATABASE {} SET app.secret = 'x=y, z'").format(name),
+        SQL("ALTER DATABASE {} SET \"pgmigrator.state\" = 'somebody else''s'").format(name),
+        SQL("ALTER ROLE \"app reader\" IN DATABASE {} SET statement_timeout = '5s'").format(name),
+        SQL("ALTER DATABASE {} SET lock_timeout = '10ms'").format(name),
+    )
+
+
+async def done(ends: Ends, *, created: bool) -> tuple[Failure, ...]:
+    return await finish.finish(ends.source, ends.destination, NAME, created=created)
+
+
+async def test_finished_as_on_the_source(ends: Ends) -> None:
+    await ends.create()
+    decorate(ends.servers[0])
+    assert await done(ends, created=True) == ()
+    assert properties(ends.servers[0]) == properties(ends.servers[1])
+    assert await done(ends, created=True) == ()
+    assert await ends.read_marker() is not None
+    with psycopg.connect(ends.servers[1].dsn(NAME)) as connection:  # as the apply worker does
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+        assert connection.execute("SHOW search_path").fetchone() == ('"$user", public, "a, b"',)
+    async with session(ends.destination, NAME, "test") as ours:
+        await finish.reset_own_settings(ours, "postgres", NAME)
+    with psycopg.connect(ends.servers[1].dsn(NAME)) as connection:
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("10ms",)
+
+
+async def test_an_adopted_database_keeps_what_it_has(ends: Ends) -> None:
+    create_like_source(ends)
+    name = Identifier(NAME)
+    execute(ends.servers[1].dsn(), SQL("ALTER DATABASE {} SET lock_timeout = '1s'").format(name))
+    execute(ends.servers[1].dsn(), SQL("COMMENT ON DATABASE {} IS 'theirs'").format(name))
+    await ends.adopt()
+    decorate(ends.servers[0])
+    assert await done(ends, created=False) == ()
+    found = properties(ends.servers[1])
+    assert found is not None
+    assert found[5:7] == (-1, "theirs")
+    assert '(,"lock_timeout=1s")' in found[8] or "(,lock_timeout=1s)" in found[8]  # type: ignore[operator]
+    assert any("app.secret" in setting for setting in found[8])  # type: ignore[attr-defined]
+
+
+async def test_what_is_refused_is_named_and_the_rest_goes_on(ends: Ends) -> None:
+    await ends.create()
+    execute(ends.servers[0].dsn(), "CREATE ROLE only_here")
+    execute(
+        ends.servers[0].dsn(),
+        SQL("ALTER ROLE only_here IN DATABASE {} SET work_mem = '1MB'").format(Identifier(NAME)),
+        SQL("COMMENT ON DATABASE {} IS 'comes all the same'").format(Identifier(NAME)),
+    )
+    ((what, reason),) = await done(ends, created=True)
+    assert (what, reason) == (
+        f'setting work_mem of database "{NAME}"',
+        'role "only_here" does not exist',
+    )
+    found = properties(ends.servers[1])
+    assert found is not None
+    assert found[6] == "comes all the same"
+
+
+async def test_writers_of_one_marker_do_not_fail_each_other(ends: Ends) -> None:
+    await ends.create()
+    marker = await ends.read_marker()
+    assert marker is not None
+
+    async def write_often(endpoint_: Endpoint) -> None:
+        async with session(endpoint_, "postgres", "test") as connection:
+            for _ in range(50):
+                await marker_store.write(connection, marker, NAME)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(write_often(ends.destination))
+    assert await ends.read_marker() == marker

@@ -1,0 +1,141 @@
+"""Roles on real servers: created once, with everything they have, and nothing shown to anybody."""
+
+from typing import LiteralString
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from pgmigrator.core.roles import RolePolicy
+from pgmigrator.demo.servers import Server
+from pgmigrator.errors import Refused
+from pgmigrator.postgres import roles
+from pgmigrator.postgres.connect import Endpoint
+from tests.fixtures.databases import execute
+from tests.fixtures.providers import Postgres
+from tests.fixtures.servers import PairFactory
+from tests.integration.replicating import endpoint
+
+SECRETS = ("pw'x-one", "pw-two", "s3cret-token", "SCRAM-SHA-256$", "md5a")
+ROLES: tuple[LiteralString, ...] = (
+    """CREATE ROLE "Ro""le ☃" LOGIN SUPERUSER PASSWORD 'pw''x-one' CONNECTION LIMIT 7
+       VALID UNTIL '2030-01-01 00:00+02'""",
+    "CREATE ROLE team NOINHERIT",
+    "CREATE ROLE boss LOGIN CREATEROLE CREATEDB PASSWORD 'pw-two'",
+    "SET password_encryption = 'md5'",
+    "CREATE ROLE oldie LOGIN PASSWORD 'pw-two'",
+    "GRANT team TO boss WITH ADMIN OPTION",
+    "GRANT pg_read_all_data TO team",
+    'GRANT boss TO "Ro""le ☃"',
+    """ALTER ROLE boss SET search_path = "$user", public, "a, b" """,
+    "ALTER ROLE boss SET app.token = 's3cret-token'",
+    "COMMENT ON ROLE boss IS 'the ''boss'''",
+    "SET ROLE boss",
+    "CREATE ROLE granted_by_boss",
+    "GRANT team TO granted_by_boss",
+)
+EVERYTHING = """
+SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolconnlimit,
+       extract(epoch FROM rolvaliduntil), rolpassword, shobj_description(r.oid, 'pg_authid'),
+       (SELECT array_agg(x ORDER BY x) FROM pg_db_role_setting s, unnest(s.setconfig) x
+         WHERE s.setrole = r.oid AND s.setdatabase = 0)
+  FROM pg_authid r WHERE oid >= 16384 ORDER BY 1
+"""
+MEMBERSHIPS = """
+SELECT roleid::regrole::text, member::regrole::text, admin_option, grantor::regrole::text
+  FROM pg_auth_members WHERE roleid >= 16384 OR member >= 16384 ORDER BY 1, 2, 4
+"""
+
+
+@pytest.fixture
+def pair(fresh_pair: PairFactory) -> tuple[Server, Server]:
+    made = fresh_pair(destination={"log_statement": "all", "log_min_duration_statement": "0"})
+    execute(made.source.dsn(), *ROLES)
+    return made.source, made.destination
+
+
+@pytest.fixture
+def ends(pair: tuple[Server, Server]) -> tuple[Endpoint, Endpoint]:
+    return endpoint("source", pair[0]), endpoint("destination", pair[1])
+
+
+def read(server: Postgres, query: LiteralString) -> list[tuple[object, ...]]:
+    with psycopg.connect(server.dsn()) as connection:
+        return connection.execute(query).fetchall()
+
+
+async def test_roles_arrive_whole_and_no_secret_is_logged(
+    pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint]
+) -> None:
+    source, destination = pair
+    assert all(not d.exists for d in await roles.observe(*ends, RolePolicy()))
+    assert await roles.create(*ends, RolePolicy()) == ()
+    assert read(destination, EVERYTHING) == read(source, EVERYTHING)
+    expected = read(source, MEMBERSHIPS)
+    if source.version < 16:  # its grantors mean nothing
+        expected = [(*row[:3], "postgres") for row in expected]
+    assert read(destination, MEMBERSHIPS) == expected
+    assert await roles.observe(*ends, RolePolicy()) == ()
+    assert await roles.create(*ends, RolePolicy()) == ()
+    with psycopg.connect(destination.dsn(user="boss", password="pw-two")) as connection:
+        assert connection.info.status == psycopg.pq.ConnStatus.OK
+    log = destination.log_path.read_text()
+    assert "pg_authid" in log  # it logs statements, but not those
+    assert not [secret for secret in SECRETS if secret in log]
+
+
+async def test_a_conflict_is_refused_and_nothing_is_created(
+    pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint]
+) -> None:
+    _, destination = pair
+    execute(destination.dsn(), "CREATE ROLE boss", "CREATE ROLE team NOINHERIT")
+    before = read(destination, EVERYTHING)
+    with pytest.raises(Refused, match=r'role "boss" exists .* CREATEDB, .*another password'):
+        await roles.create(*ends, RolePolicy())
+    assert read(destination, EVERYTHING) == before
+    differences = await roles.observe(*ends, RolePolicy())
+    assert [d.role for d in differences if d.exists and "properties" in d.reason] == ["boss"]
+
+
+@pytest.mark.parametrize(("conflicts", "joined"), [("merge", True), ("skip", False)])
+async def test_merge_and_skip_alter_no_role_that_exists(
+    pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint], conflicts: str, joined: bool
+) -> None:
+    _, destination = pair
+    execute(destination.dsn(), "CREATE ROLE boss", "CREATE ROLE team NOINHERIT")
+    before = read(destination, EVERYTHING)
+    policy = RolePolicy(conflicts="merge" if conflicts == "merge" else "skip")
+    assert await roles.create(*ends, policy) == ()
+    after = read(destination, EVERYTHING)
+    assert [row for row in after if row in before] == before
+    assert len(after) == 5
+    memberships = [row[:2] for row in read(destination, MEMBERSHIPS)]
+    assert (("team", "boss") in memberships) == joined
+    assert ("team", "granted_by_boss") in memberships
+
+
+async def test_passwords_can_be_common_or_none(
+    pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint]
+) -> None:
+    _, destination = pair
+    policy = RolePolicy(passwords="common", common_password="for-everybody")
+    assert await roles.create(*ends, policy) == ()
+    with psycopg.connect(destination.dsn(user="oldie", password="for-everybody")) as connection:
+        assert connection.info.status == psycopg.pq.ConnStatus.OK
+    assert "for-everybody" not in destination.log_path.read_text()
+    assert await roles.observe(*ends, RolePolicy(passwords="none")) == ()
+
+
+async def test_who_may_not_read_hashes_is_told_what_to_grant(
+    pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint]
+) -> None:
+    source, _ = pair
+    execute(source.dsn(), "CREATE ROLE migrator LOGIN REPLICATION PASSWORD 'pw-three'")
+    limited = endpoint("source", source)
+    changed = limited.instance.model_copy(
+        update={"user": "migrator", "password": SecretStr("pw-three")}
+    )
+    limited = Endpoint("source", limited.mapping, limited.name, changed)
+    with pytest.raises(Refused, match='GRANT pg_read_all_data TO "migrator"'):
+        await roles.observe(limited, ends[1], RolePolicy())
+    assert await roles.observe(limited, ends[1], RolePolicy(passwords="none"))

@@ -1,0 +1,229 @@
+"""Exact counts at one LSN, while writes flow."""
+
+import asyncio
+import random
+import statistics
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from typing import LiteralString
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from pgmigrator.core.names import TableName
+from pgmigrator.errors import Refused
+from pgmigrator.postgres.verify import count_rows
+from tests.fixtures.databases import execute
+from tests.fixtures.providers import Postgres
+from tests.integration.replicating import Replicated, replicate, until
+
+ROUNDS = 30
+ITEM = TableName("shop", "item")
+
+
+@pytest.fixture
+def replicated(clean_source: Postgres, clean_destination: Postgres) -> Replicated:
+    found: Replicated = replicate(clean_source, clean_destination)
+    return found
+
+
+class Pauses:
+    """Measures how long the subscription was stopped."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[None]:
+        started = time.monotonic()
+        yield
+        self.seconds.append(time.monotonic() - started)
+
+
+def _transaction(connection: psycopg.Connection[tuple[object, ...]], number: int) -> None:
+    """One of many kinds of transaction; `number` makes its keys its own."""
+    pick = random.Random(number)
+    with suppress(psycopg.Rollback), connection.transaction():
+        for step in range(pick.randrange(1, 6)):
+            key = number * 10 + step
+            connection.execute("INSERT INTO shop.item VALUES (%s, 'new')", [key])
+            connection.execute("INSERT INTO shop.event VALUES (%s, 1)", [key])
+        if pick.random() < 0.5:  # a savepoint that is rolled back
+            with suppress(psycopg.Rollback), connection.transaction() as inner:
+                connection.execute("DELETE FROM shop.item WHERE id % 7 = 0 AND id < 500000")
+                raise psycopg.Rollback(inner)
+        if pick.random() < 0.5:  # rows move between partitions
+            connection.execute(
+                "UPDATE shop.event SET day = 3 - day WHERE id %% 97 = %s", [key % 97]
+            )
+        if pick.random() < 0.5:
+            connection.execute("DELETE FROM shop.item WHERE id = %s", [key - 50])
+            connection.execute("UPDATE shop.item SET note = 'x' WHERE id = %s", [key])
+        if pick.random() < 0.05:  # large enough to be streamed before it commits
+            connection.execute(
+                "INSERT INTO shop.item SELECT -%s * 1000::bigint - i, 'large'"
+                " FROM generate_series(1, 900) i",
+                [number],
+            )
+        if pick.random() < 0.2:
+            raise psycopg.Rollback()
+
+
+@contextmanager
+def traffic(replicated: Replicated, writers: int = 4) -> Iterator[list[int]]:
+    """Write in several sessions at once; yields the number of transactions of each."""
+    done = threading.Event()
+    written = [0] * writers
+
+    def write(writer: int) -> None:
+        with psycopg.connect(
+            replicated.source.dsn(replicated.pair.database), autocommit=True
+        ) as connection:
+            while not done.is_set():
+                number = (writer + 1) * 1_000_000 + written[writer]
+                with suppress(psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                    _transaction(connection, number)
+                written[writer] += 1
+
+    threads = [threading.Thread(target=write, args=[n]) for n in range(writers)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield written
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+async def test_counts_are_equal_while_writes_flow(replicated: Replicated) -> None:
+    pauses = Pauses()
+    with traffic(replicated) as written:
+        for _ in range(ROUNDS):
+            counts = await count_rows(replicated.pair, replicated.tables, pause=pauses())
+            assert counts.deltas == ()
+            assert counts.tables == len(replicated.tables)
+        assert sum(written) > ROUNDS
+    milliseconds = sorted(1000 * pause for pause in pauses.seconds)
+    print(  # noqa: T201
+        f"{sum(written)} transactions; paused: median {statistics.median(milliseconds):.0f} ms,"
+        f" worst {milliseconds[-1]:.0f} ms"
+    )
+
+
+@pytest.mark.parametrize(
+    "plant", ["INSERT INTO shop.item VALUES (-1)", "DELETE FROM shop.item WHERE id = 7"]
+)
+async def test_one_row_too_many_or_too_few_is_found_under_load(
+    replicated: Replicated, plant: LiteralString
+) -> None:
+    # nobody else writes it, and apply skips what it does not find
+    replicated.on_source("DELETE FROM shop.item WHERE id BETWEEN 8 AND 100")
+    replicated.on_destination(plant)
+    with traffic(replicated):
+        for _ in range(5):
+            counts = await count_rows(replicated.pair, replicated.tables, pause=nullcontext())
+            assert [delta.table for delta in counts.deltas] == [ITEM]
+            [delta] = counts.deltas
+            wanted = 1 if plant.startswith("INSERT") else -1
+            assert delta.destination_rows - delta.source_rows == wanted
+
+
+async def test_truncated_tables_are_equal_or_left_out(replicated: Replicated) -> None:
+    done = threading.Event()
+
+    def truncate() -> None:
+        with psycopg.connect(
+            replicated.source.dsn(replicated.pair.database), autocommit=True
+        ) as connection:
+            while not done.is_set():
+                with connection.transaction():
+                    connection.execute('TRUNCATE shop."odd Näme"')
+                    connection.execute('INSERT INTO shop."odd Näme" SELECT generate_series(1, 9)')
+                time.sleep(0.02)
+
+    thread = threading.Thread(target=truncate)
+    thread.start()
+    compared = 0
+    try:
+        for _ in range(20):
+            counts = await count_rows(replicated.pair, replicated.tables, pause=nullcontext())
+            assert counts.deltas == ()
+            compared += counts.tables
+    finally:
+        done.set()
+        thread.join()
+    assert compared >= 20 * (len(replicated.tables) - 1)
+    counts = await count_rows(replicated.pair, replicated.tables, pause=nullcontext())
+    assert counts.tables == len(replicated.tables)
+
+
+async def test_a_table_truncated_between_both_snapshots_is_counted_exactly(
+    replicated: Replicated,
+) -> None:
+    """Its number is what was inserted since, whatever was there before."""
+
+    @asynccontextmanager
+    async def truncating() -> AsyncIterator[None]:
+        replicated.on_source(
+            'TRUNCATE shop."odd Näme"', 'INSERT INTO shop."odd Näme" VALUES (1), (2), (3)'
+        )
+        until(lambda: replicated.read_destination('SELECT count(*) FROM shop."odd Näme"') == [(3,)])
+        yield
+
+    counts = await count_rows(replicated.pair, replicated.tables, pause=truncating())
+    assert counts.deltas == ()
+    # the source's snapshot is older than the table's file
+    assert counts.tables == len(replicated.tables) - 1
+
+
+async def test_a_long_transaction_pauses_nothing(replicated: Replicated) -> None:
+    pauses = Pauses()
+    with psycopg.connect(replicated.source.dsn()) as other:  # in another database
+        other.execute("SELECT pg_current_xact_id()")
+        with pytest.raises(Refused, match="transactions that write have been open"):
+            await count_rows(replicated.pair, replicated.tables, pause=pauses(), timeout_seconds=1)
+    assert pauses.seconds == []
+    assert replicated.subscription() == (True, True)
+
+
+async def test_a_locked_table_is_left_out(replicated: Replicated) -> None:
+    with psycopg.connect(replicated.source.dsn(replicated.pair.database)) as connection:
+
+        @asynccontextmanager
+        async def locking() -> AsyncIterator[None]:
+            yield
+            connection.execute("LOCK TABLE shop.item IN ACCESS EXCLUSIVE MODE")
+
+        counts = await count_rows(replicated.pair, replicated.tables, pause=locking())
+    assert counts.deltas == ()
+    assert counts.tables == len(replicated.tables) - 1
+
+
+async def test_a_disabled_subscription_stays_disabled(replicated: Replicated) -> None:
+    name = Identifier(replicated.names.subscription)
+    dsn = replicated.destination.dsn(replicated.pair.database)
+    execute(dsn, SQL("ALTER SUBSCRIPTION {} DISABLE").format(name))
+    with pytest.raises(Refused):
+        await count_rows(replicated.pair, replicated.tables, pause=nullcontext(), timeout_seconds=2)
+    assert replicated.subscription() == (False, False)
+
+
+async def test_whenever_it_is_cancelled_the_subscription_runs_afterwards(
+    replicated: Replicated,
+) -> None:
+    with traffic(replicated, writers=1):
+        for step in range(25):
+            task = asyncio.create_task(
+                count_rows(replicated.pair, replicated.tables, pause=nullcontext())
+            )
+            await asyncio.sleep(0.01 * step)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            until(lambda: replicated.subscription() == (True, True), timeout_seconds=10)
+    slots = replicated.read_source("SELECT slot_name FROM pg_replication_slots WHERE temporary")
+    assert slots == []

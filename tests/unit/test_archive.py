@@ -1,0 +1,88 @@
+"""The script of pg_restore is taken apart by its headers; the choice of identity indexes."""
+
+from pgmigrator.postgres.archive import parse
+from pgmigrator.postgres.schema import identity_entries
+
+SCRIPT = rb"""--
+-- PostgreSQL database dump
+--
+
+\restrict x
+
+SET row_security = off;
+
+--
+-- TOC entry 30 (class 2606 OID 16468)
+-- Dependencies: 10
+-- Name: orders; Type: x orders_pkey; Type: CONSTRAINT; Schema: shop; Owner: postgres
+-- Data Pos: 0
+--
+
+ALTER TABLE ONLY shop.orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
+
+
+SET default_tablespace = '';
+
+--
+-- TOC entry 31 (class 1259 OID 16400)
+-- Dependencies: 10
+-- Name: by_note; Type: INDEX; Schema: shop; Owner: postgres; Tablespace: fast
+-- Data Pos: 0
+--
+
+CREATE INDEX by_note ON shop.orders (note) WHERE note <> '
+--
+-- no header, and \xff no UTF-8';
+
+
+--
+-- TOC entry 32 (class 2606 OID 16469)
+-- Dependencies: 11
+-- Name: leaf leaf_pkey; Type: CONSTRAINT; Schema: shop; Owner: postgres
+-- Data Pos: 0
+--
+
+ALTER TABLE ONLY shop.leaf ADD CONSTRAINT leaf_pkey PRIMARY KEY (id);
+
+
+--
+-- TOC entry 33 (class 0 OID 0)
+-- Dependencies: 32 30 10 11
+-- Name: leaf_pkey; Type: INDEX ATTACH; Schema: shop; Owner: postgres
+-- Data Pos: 0
+--
+
+ALTER INDEX shop.orders_pkey ATTACH PARTITION shop.leaf_pkey;
+
+
+-- Completed on 2026-01-01 00:00:00 UTC
+
+--
+-- PostgreSQL database dump complete
+--
+
+\unrestrict x
+""".replace(rb"\xff", b"\xff")
+
+
+def test_every_entry_keeps_its_own_sql() -> None:
+    primary, index, leaf, attach = parse(SCRIPT)
+    assert (primary.id, primary.key, primary.type) == (30, (2606, 16468), "CONSTRAINT")
+    assert str(primary) == "CONSTRAINT shop orders; Type: x orders_pkey"
+    assert b"PRIMARY KEY (id);" in primary.statement
+    assert index.statement.endswith(b"and \xff no UTF-8';")
+    assert attach.dependencies == {32, 30, 10, 11}
+    assert attach.statement == b"ALTER INDEX shop.orders_pkey ATTACH PARTITION shop.leaf_pkey;"
+    assert leaf.dependencies == {11}
+
+
+def test_an_archive_may_be_empty() -> None:
+    assert parse(b"--\n-- PostgreSQL database dump\n--\n") == ()
+
+
+def test_an_index_is_attached_early_only_with_both_its_ends() -> None:
+    entries = parse(SCRIPT)
+    both = identity_entries(entries, {(2606, 16468), (2606, 16469)})
+    assert [entry.id for entry in both] == [30, 32, 33]
+    assert [entry.id for entry in identity_entries(entries, {(2606, 16469)})] == [32]

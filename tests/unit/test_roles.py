@@ -1,0 +1,118 @@
+"""Which roles are created, which are in conflict, and what is never said aloud."""
+
+from dataclasses import replace
+
+import pytest
+
+from pgmigrator.core.roles import Conflicts, Membership, Role, RolePolicy, Roles, compare, plan
+
+BOOTSTRAP = Role(name="postgres", bootstrap=True, attributes=frozenset({"SUPERUSER", "LOGIN"}))
+BUILT_IN = Role(name="pg_read_all_data")
+APP = Role(
+    name="app",
+    attributes=frozenset({"LOGIN", "INHERIT"}),
+    password="SCRAM-SHA-256$secret",
+    settings=("app.token=hidden",),
+)
+READER = Role(name="reader", attributes=frozenset({"INHERIT"}))
+IN_READER = Membership(role="reader", member="app")
+FAIL, MERGE, SKIP = (RolePolicy(conflicts=word) for word in ("fail", "merge", "skip"))
+
+
+def server(*roles: Role, memberships: tuple[Membership, ...] = ()) -> Roles:
+    everyone = (BOOTSTRAP, BUILT_IN, *roles)
+    return Roles(roles={r.name: r for r in everyone}, memberships=frozenset(memberships))
+
+
+SOURCE = server(APP, READER, memberships=(IN_READER,))
+
+
+def test_what_is_missing_is_created_with_its_memberships() -> None:
+    planned = plan(SOURCE, server(), FAIL)
+    assert [role.name for role in planned.create] == ["app", "reader"]
+    assert planned.memberships == (IN_READER,)
+    assert planned.conflicts == ()
+    assert [(d.role, d.exists) for d in compare(SOURCE, server(), FAIL)] == [
+        ("app", False),
+        ("reader", False),
+    ]
+
+
+def test_equal_roles_are_no_difference() -> None:
+    assert compare(SOURCE, SOURCE, FAIL) == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (replace(APP, attributes=APP.attributes | {"SUPERUSER"}), "NOSUPERUSER"),
+        (replace(APP, attributes=frozenset({"INHERIT"})), "LOGIN"),
+        (replace(APP, password="SCRAM-SHA-256$another"), "another password"),
+        (replace(APP, settings=("app.token=another",)), "setting app.token"),
+        (replace(APP, settings=(*APP.settings, "work_mem=1MB")), "setting work_mem"),
+        (replace(APP, connection_limit=3), "CONNECTION LIMIT -1"),
+        (replace(APP, valid_until="2030-01-01"), "VALID UNTIL 'infinity'"),
+    ],
+)
+def test_a_role_that_exists_otherwise_is_named_without_its_secrets(
+    other: Role, reason: str
+) -> None:
+    (difference,) = compare(server(APP), server(other), FAIL)
+    assert (difference.role, difference.exists) == ("app", True)
+    assert reason in difference.reason
+    assert "ALTER ROLE" in difference.fix
+    everything = f"{difference} {APP} {other} {plan(server(APP), server(other), FAIL)}"
+    assert not any(word in everything for word in ("SCRAM", "hidden", "=another"))
+
+
+def test_passwords_are_compared_only_if_they_are_copied() -> None:
+    other = server(replace(APP, password=None))
+    assert compare(server(APP), other, RolePolicy(passwords="none")) == ()
+    assert compare(server(APP), other, RolePolicy(passwords="common")) == ()
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "expected"), [("fail", (IN_READER,)), ("merge", (IN_READER,)), ("skip", ())]
+)
+def test_memberships_of_existing_roles(
+    conflicts: Conflicts, expected: tuple[Membership, ...]
+) -> None:
+    policy = RolePolicy(conflicts=conflicts)
+    planned = plan(SOURCE, server(APP, READER), policy)
+    assert (planned.create, planned.memberships) == ((), expected)
+    (difference,) = compare(SOURCE, server(APP, READER), policy)
+    assert difference.exists == (not expected)
+
+
+def test_the_bootstrap_superuser_and_our_own_roles_are_left_alone() -> None:
+    ours = Role(name="migrator", attributes=frozenset({"REPLICATION"}))
+    policy = RolePolicy(own=frozenset({"migrator"}))
+    joined = Membership(role="reader", member="migrator")
+    source = server(ours, READER, memberships=(joined,))
+    there = server(replace(ours, attributes=frozenset({"SUPERUSER"})), READER)
+    there = replace(
+        there, roles=dict(there.roles) | {"postgres": replace(BOOTSTRAP, connection_limit=1)}
+    )
+    assert compare(source, there, policy) == ()
+    assert plan(source, there, policy).memberships == ()
+
+
+def test_roles_of_postgresql_are_never_created_but_can_be_granted() -> None:
+    reads = Membership(role="pg_read_all_data", member="app")
+    source = server(APP, Role(name="pg_brand_new"), memberships=(reads,))
+    planned = plan(source, server(), FAIL)
+    assert [role.name for role in planned.create] == ["app"]
+    assert planned.memberships == (reads,)
+
+
+def test_a_grant_follows_the_one_that_allows_it() -> None:
+    by_app = Membership(role="reader", member="bob", grantor="app")
+    admin = Membership(role="reader", member="app", admin=True)
+    source = server(APP, READER, Role(name="bob"), memberships=(by_app, admin))
+    assert plan(source, server(), FAIL).memberships == (admin, by_app)
+
+
+def test_a_grant_by_nobody_is_made_by_the_superuser() -> None:
+    orphan = Membership(role="reader", member="app", grantor="gone")
+    (granted,) = plan(server(APP, READER, memberships=(orphan,)), server(), FAIL).memberships
+    assert granted.grantor == ""
