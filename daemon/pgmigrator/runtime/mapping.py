@@ -16,15 +16,14 @@ from pgmigrator.core.decide import Decision, decide
 from pgmigrator.core.gates import evaluate
 from pgmigrator.core.history import History, conclude, observe, with_copy_progress
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation, Phase, Policy, Problem, Severity
+from pgmigrator.core.model import Observation, Policy, Problem
 from pgmigrator.core.report import (
     DatabaseReport,
     GateStatus,
-    MappingReport,
-    ServerReport,
 )
 from pgmigrator.errors import InvariantBroken, MigratorError
 from pgmigrator.postgres.observe import Observer
+from pgmigrator.runtime import reporting
 from pgmigrator.runtime.act import Actor
 from pgmigrator.runtime.lease import Lease
 from pgmigrator.runtime.neighbours import Neighbours
@@ -58,7 +57,7 @@ class MappingRunner:
         self.observer = observer
         self.lease = lease
         self.units: dict[str, Unit] = {}
-        self.report = self._empty_report()
+        self.report = reporting.first_report(name, settings)
         self._actor = actor
         self._neighbours = neighbours
         self._dump_lock = dump_lock
@@ -88,7 +87,9 @@ class MappingRunner:
             report = await self._settle_alone(unit, replace(obs, environment=environment))
             if report is not None:
                 databases.append(report)
-        self.report = self._mapping_report(tuple(databases), observations)
+        self.report = reporting.mapping_report(
+            self.report, tuple(databases), observations, self.lease
+        )
 
     async def look(self) -> list[Observation]:
         """Observe every database of the mapping, and tell the neighbours; changes nothing."""
@@ -194,7 +195,7 @@ class MappingRunner:
 
     async def _settle(self, unit: Unit, obs: Observation) -> DatabaseReport:
         unit.last = obs
-        problems = preflight.find_problems(obs) + _problems_of(unit)
+        problems = preflight.find_problems(obs) + reporting.problems_of(unit)
         unit.history = observe(unit.history, obs)
         decision = decide(obs, problems)
         await self._protect_source(unit, obs)
@@ -253,103 +254,3 @@ class MappingRunner:
                 drain=unit.drain,
             )
         )
-
-    def _mapping_report(
-        self, databases: tuple[DatabaseReport, ...], observations: list[Observation]
-    ) -> MappingReport:
-        phase = least_advanced(tuple(database.phase for database in databases))
-        now = time.time()
-        blocked = [obs.source.blocked_sessions for obs in observations if obs.source]
-        return replace(
-            self._empty_report(),
-            phase=phase,
-            phase_since=self.report.phase_since if phase is self.report.phase else now,
-            source=self._server(self.mapping.source, observations, "source"),
-            destination=self._server(self.mapping.destination, observations, "destination"),
-            databases=databases,
-            problems=self._problems(now),
-            lease_held=self.lease.held,
-            observed_at=now,
-            source_sessions_blocked=max(blocked, default=None),
-        )
-
-    def _server(self, instance: str, observations: list[Observation], side: str) -> ServerReport:
-        before: ServerReport = getattr(self.report, side)
-        answers = [(obs.at, getattr(obs, side)) for obs in observations if getattr(obs, side)]
-        if not answers:
-            errors = [getattr(obs, f"{side}_error") for obs in observations]
-            reason = next(filter(None, errors), "not read")
-            return replace(before, up=False, reason=reason)
-        at, facts = answers[-1]
-        return ServerReport(
-            instance=instance, version=facts.server.version, up=True, observed_at=at
-        )
-
-    def _empty_report(self) -> MappingReport:
-        mapping, cutover = self.mapping, self.settings.cutover
-        unread = [
-            ServerReport(
-                instance=name, version=None, up=False, observed_at=None, reason="not read yet"
-            )
-            for name in (mapping.source, mapping.destination)
-        ]
-        now = time.time()
-        return MappingReport(
-            name=self.name,
-            phase=Phase.UNKNOWN,
-            phase_since=now,
-            source=unread[0],
-            destination=unread[1],
-            observed_at=now,
-            max_lag_bytes=cutover.max_lag_bytes,
-            max_lag_seconds=cutover.max_lag_seconds,
-            stable_seconds=cutover.stable_seconds,
-            refresh_interval_seconds=self.settings.refresh_interval_seconds,
-        )
-
-
-def _problems_of(unit: Unit) -> tuple[Problem, ...]:
-    """What went wrong in our own actions, as problems."""
-    failed = tuple(
-        Problem(
-            check="action_failed",
-            severity=Severity.DEGRADES,
-            object=kind,
-            reason=f"{failure.message} (attempt {failure.attempts})",
-            fix="it is tried again by itself; what the reason names may need a person",
-        )
-        for kind, failure in unit.failures.items()
-    )
-    restored = tuple(
-        Problem(
-            check="restore_failed",
-            severity=Severity.DEGRADES,
-            object=failed_object.object,
-            reason=failed_object.reason,
-            fix="mend the cause on the destination; it is then restored by itself",
-        )
-        for failed_object in unit.restore_failures
-    )
-    if not unit.broken:
-        return failed + restored
-    broken = Problem(
-        check="invariant_broken",
-        severity=Severity.DEGRADES,
-        object=unit.database,
-        reason=unit.broken,
-        fix="report this; restart the daemon once the cause is understood",
-    )
-    return (broken, *failed, *restored)
-
-
-#: what outranks the progress of the others, in this order
-_OUTRANKING = (Phase.FAILED, Phase.BLOCKED, Phase.UNKNOWN)
-
-
-def least_advanced(phases: tuple[Phase, ...]) -> Phase:
-    """Return the phase of a mapping from those of its databases."""
-    for phase in _OUTRANKING:
-        if phase in phases:
-            return phase
-    order = list(Phase)
-    return min(phases, key=order.index, default=Phase.UNKNOWN)

@@ -119,9 +119,7 @@ class Work:
 
 async def create_roles(work: Work, _: a.CreateRoles) -> None:
     """See the action."""
-    work.unit.restore_failures = await roles.create(
-        work.source, work.destination, work.role_policy
-    )
+    work.unit.restore_failures = await roles.create(work.source, work.destination, work.role_policy)
     work.observer.expire(work.obs.database)
 
 
