@@ -70,6 +70,21 @@ def drifted_tables(obs: Observation) -> frozenset[str] | None:
     return frozenset(item.table for item in obs.schema.value if item.kind in ("table", "column"))
 
 
+def adopted_is_restored(obs: Observation) -> bool:
+    """Tell whether an adopted database holds what its restore brings, though not marked so.
+
+    It is restored all or nothing: a daemon that dies right after that leaves exactly this.
+    """
+    marker = obs.marker
+    return (
+        marker is not None
+        and not marker.created
+        and obs.schema is not None
+        and all(item.missing for item in obs.schema.value)
+        and not drifted_tables(obs)
+    )
+
+
 def to_subscribe(obs: Observation) -> tuple[TableName, ...]:
     """Published tables that the subscription does not have yet, and could."""
     there = _destination_tables(obs)

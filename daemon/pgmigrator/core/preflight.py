@@ -282,6 +282,7 @@ def adopted_database_stays_empty(obs: Observation) -> Iterator[Found]:
         and not marker.created
         and not marker.steps
         and obs.destination.has_user_objects
+        and not plan.adopted_is_restored(obs)
     ):
         yield (
             BLOCKS,

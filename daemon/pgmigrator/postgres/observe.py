@@ -263,7 +263,9 @@ class Observer:
                 lambda: subscription.probe_route(self.source, self.destination)
             )
             obs = replace(obs, environment=replace(obs.environment, route_error=route.value))
-        if Step.SCHEMA_DONE in steps:
+        there = obs.destination
+        # without the step: an adopted database that a daemon restored right before it died?
+        if Step.SCHEMA_DONE in steps or (there and there.marker and there.has_user_objects):
             obs = replace(obs, schema=await self._compare_schema(obs.database))
         return obs
 

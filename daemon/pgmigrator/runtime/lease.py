@@ -22,6 +22,8 @@ class Lease:
         self.held = False
         #: why it is not held
         self.reason = "not asked for yet"
+        #: it was held, and only the destination's silence took it: nobody else can have it there
+        self.lost_to_silence = False
         self._unreachable = False
 
     async def hold(self) -> bool:
@@ -29,8 +31,9 @@ class Lease:
         try:
             await self._try_to_hold()
         except MigratorError as error:
-            self.held, self.reason = False, str(error)
             self._unreachable = isinstance(error, Unreachable)
+            self.lost_to_silence = self._unreachable and (self.held or self.lost_to_silence)
+            self.held, self.reason = False, str(error)
             await self._lock.release()
         return self.held
 
@@ -51,6 +54,7 @@ class Lease:
                 return
         elif not await self._lock.acquire():
             self.held, self.reason = False, "another daemon holds the lease of this mapping"
+            self.lost_to_silence = False
             return
         else:
             self.held = False
@@ -58,6 +62,7 @@ class Lease:
         with suppress(MigratorError):
             left += await acting_sessions(self._source)
         self.held = not left
+        self.lost_to_silence = False
         self.reason = "" if self.held else "an earlier holder still works: " + ", ".join(left)
 
     async def release(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import structlog
 
 from pgmigrator.core import preflight, summary
-from pgmigrator.core.actions import CreateSubscription
+from pgmigrator.core.actions import Action, CreateSubscription
 from pgmigrator.core.decide import Decision, decide
 from pgmigrator.core.gates import evaluate
 from pgmigrator.core.history import History, conclude, observe, with_copy_progress
@@ -33,7 +33,9 @@ from pgmigrator.settings import Mapping, Settings
 #: databases of one mapping that are observed at the same time
 OBSERVED_AT_ONCE = 8
 #: a dump that makes the application wait is cancelled; it starts again after its back-off
-CANCELLED_WHEN_BLOCKING = ("RestoreSchema", "RestoreRest")
+CANCELLED_WHEN_BLOCKING = frozenset({"RestoreSchema", "RestoreRest"})
+#: goes on although the destination, and with it the lease, does not answer
+PROTECTING_THE_SOURCE = frozenset({"DropSlot"})
 
 log = structlog.get_logger()
 
@@ -77,7 +79,7 @@ class MappingRunner:
 
     async def _tick(self) -> None:
         if not await self.lease.hold():
-            await self._stop_actions()
+            await self._stop_actions(but=PROTECTING_THE_SOURCE)
         observations = await self.look()
         databases = []
         for obs in observations:
@@ -205,11 +207,10 @@ class MappingRunner:
     async def _protect_source(self, unit: Unit, obs: Observation) -> None:
         """Cancel a dump behind which the application waits."""
         if obs.source is not None and obs.source.blocked_sessions and self._dump_lock.locked():
-            await unit.stop(*CANCELLED_WHEN_BLOCKING)
+            await unit.stop(only=CANCELLED_WHEN_BLOCKING)
 
     def _act(self, unit: Unit, obs: Observation, decision: Decision) -> None:
-        ready = self.lease.held and not unit.broken and not unit.command.locked()
-        if decision.action is None or not ready or not self._neighbours.complete or unit.stale:
+        if decision.action is None or not self._may_act(unit, decision.action):
             return
         try:
             self._actor.start(unit, decision.action, obs)
@@ -217,9 +218,17 @@ class MappingRunner:
             unit.broken = str(error)
             log.error("invariant broken", mapping=self.name, reason=str(error))
 
-    async def _stop_actions(self) -> None:
+    def _may_act(self, unit: Unit, action: Action) -> bool:
+        if unit.broken or unit.stale or unit.command.locked() or not self._neighbours.complete:
+            return False
+        # while the destination is silent nobody else can hold the lease: protect the source still
+        return self.lease.held or (
+            self.lease.lost_to_silence and action.kind in PROTECTING_THE_SOURCE
+        )
+
+    async def _stop_actions(self, *, but: frozenset[str] = frozenset()) -> None:
         for unit in self.units.values():
-            await unit.stop()
+            await unit.stop(but=but)
 
     # --- report ---------------------------------------------------------------------------------
 

@@ -56,9 +56,12 @@ class Unit:
         """Tell whether something has changed since the last observation began."""
         return self.changes != self.changes_seen
 
-    async def stop(self, *kinds: str) -> None:
-        """Cancel the actions of these kinds (default: all) and wait for their end."""
-        tasks = [task for kind, task in self.running.items() if not kinds or kind in kinds]
+    async def stop(
+        self, *, only: frozenset[str] | None = None, but: frozenset[str] = frozenset()
+    ) -> None:
+        """Cancel the actions of some kinds (default: all) and wait for their end."""
+        wanted = (frozenset(self.running) if only is None else only) - but
+        tasks = [task for kind, task in self.running.items() if kind in wanted]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -151,7 +151,8 @@ async def drop_unfinished_database(work: Work, _: a.DropUnfinishedDatabase) -> N
 
 async def restore_schema(work: Work, _: a.RestoreSchema) -> None:
     """See the action."""
-    await _restore(work, restore.restore_schema)
+    if not (work.there.has_user_objects and plan.adopted_is_restored(work.obs)):
+        await _restore(work, restore.restore_schema)
     await work.mark(Step.SCHEMA_DONE)
     work.observer.expire(work.obs.database)
 
