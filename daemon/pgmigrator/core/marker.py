@@ -119,6 +119,17 @@ def load(text: str, binding: Binding) -> Marker | None:
     return marker if found == binding else None
 
 
+def other_mapping(text: str, binding: Binding) -> str:
+    """Return the mapping that a marker belongs to, if it is another one of this very database."""
+    try:
+        named = str(json.loads(text)["mapping"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+    if named == binding.mapping or load(text, replace(binding, mapping=named)) is None:
+        return ""
+    return named
+
+
 def _from_json(body: dict[str, object]) -> Marker:
     nested = dict(body)
     nested["source"] = ServerIdentity(**_mapping(body["source"]))

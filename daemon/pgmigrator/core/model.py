@@ -245,6 +245,8 @@ class DestinationFacts:
     marker: Marker | None = None
     #: a newer daemon's marker: stand by
     newer_marker: str = ""
+    #: the mapping, of another daemon, whose marker it bears
+    other_mapping: str = ""
     has_user_objects: bool = False
     tables: tuple[DestinationTable, ...] = ()
     #: None: there is none

@@ -249,7 +249,15 @@ def destination_database(obs: Observation) -> Iterator[Found]:
     there, here = obs.destination.database, obs.source.database
     if obs.marker is not None or there is None or here is None:
         return
-    if obs.destination.has_user_objects:
+    if obs.destination.other_mapping:
+        yield (
+            BLOCKS,
+            obs.database,
+            f"mapping {obs.destination.other_mapping} of another daemon brings a database of the"
+            " same name to the same destination",
+            "set DATABASES or EXCLUDE_DATABASES of one of the two mappings",
+        )
+    elif obs.destination.has_user_objects:
         yield (
             BLOCKS,
             obs.database,

@@ -85,6 +85,12 @@ async def adopt(
                     f'database "{database}" on the destination holds objects that are not ours:'
                     " rename or drop it, or leave the database out of the mapping"
                 )
+            binding = await marker_store.bind(connection, destination.mapping, database)
+            if other := await marker_store.read_other_mapping(connection, database, binding):
+                raise Refused(
+                    f'database "{database}" on the destination is being filled by mapping {other}:'
+                    " leave it out of one of the two mappings"
+                )
             await marker_store.write(connection, marker(found["oid"]), database)
 
 

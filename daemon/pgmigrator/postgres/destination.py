@@ -51,9 +51,12 @@ async def read_inside(
 ) -> DestinationFacts:
     """Read the rest over a connection to the database itself."""
     identifier = outside.server.identity.system_identifier
-    newer = ""
+    newer = other = ""
     try:
         found = await read_marker(connection, connection.info.dbname, mapping, identifier)
+        if found is None and outside.database is not None:
+            binding = Binding(mapping, outside.database.oid, identifier)
+            other = await marker.read_other_mapping(connection, connection.info.dbname, binding)
     except NewerMarker as error:
         found, newer = None, str(error)
     subscription = await _read_subscription(connection, names)
@@ -63,6 +66,7 @@ async def read_inside(
         outside,
         marker=found,
         newer_marker=newer,
+        other_mapping=other,
         has_user_objects=objects["has_user_objects"],
         subscription=subscription,
         tables=await _read_tables(connection, subscription),

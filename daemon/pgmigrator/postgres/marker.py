@@ -4,7 +4,7 @@ from psycopg import sql
 from psycopg.errors import InternalError_
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random
 
-from pgmigrator.core.marker import SETTING, Binding, Marker, dump, load
+from pgmigrator.core.marker import SETTING, Binding, Marker, dump, load, other_mapping
 from pgmigrator.errors import Refused
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
@@ -26,11 +26,25 @@ async def read(connection: Connection, database: str, binding: Binding) -> Marke
 
     :raises NewerMarker: a newer daemon wrote it.
     """
-    rows = await fetch(connection, query("marker"), {"database": database})
+    text = await _text(connection, database)
+    return None if text is None else load(text, binding)
+
+
+async def read_other_mapping(connection: Connection, database: str, binding: Binding) -> str:
+    """Return the other mapping that is bringing a database; "" if none is.
+
+    :raises NewerMarker: a newer daemon wrote its marker.
+    """
+    text = await _text(connection, database)
+    return "" if text is None else other_mapping(text, binding)
+
+
+async def _text(connection: Connection, database: str) -> str | None:
     prefix = f"{SETTING}="
-    for row in rows:
-        if row["setting"].startswith(prefix):
-            return load(row["setting"].removeprefix(prefix), binding)
+    for row in await fetch(connection, query("marker"), {"database": database}):
+        setting: str = row["setting"]
+        if setting.startswith(prefix):
+            return setting.removeprefix(prefix)
     return None
 
 

@@ -213,6 +213,8 @@ async def _complete(runner: MappingRunner, units: Sequence[Unit], command: Comma
     pairs = {unit.database: _pair(runner, unit) for unit in units}
     markers = {name: await _marker(pair) for name, pair in pairs.items()}
     open_units = [u for u in units if Step.COMPLETED not in markers[u.database].steps]
+    for unit in open_units:
+        await runner.read_again(unit)
     blocking = [
         blocker for unit in open_units for blocker in _against(unit, markers[unit.database])
     ]

@@ -1,7 +1,7 @@
 """The daemon: a scheduler that ticks every mapping, and the last report for whoever asks.
 
-On SIGTERM it stops scheduling, cancels what is under way (every action heals when it is started
-again), closes its sessions and ends.
+On SIGTERM it stops scheduling, gives what is under way a moment to end and cancels the rest (every
+action heals when it is started again), closes its sessions and ends.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from pgmigrator import __version__
@@ -49,6 +50,9 @@ class Daemon:
     _ticks: Counter[tuple[str, str]] = field(default_factory=Counter)
     _ticked_at: dict[str, float] = field(default_factory=dict)
     _loop_lag_seconds: float = 0.0
+    #: mappings that tick right now, and those of them that are to tick once more
+    _ticking: set[str] = field(default_factory=set)
+    _woken: set[str] = field(default_factory=set)
     _scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
 
     def __post_init__(self) -> None:
@@ -95,14 +99,27 @@ class Daemon:
                 next_run_time=datetime.now(UTC),
             )
         self._scheduler.add_job(self._measure_loop_lag, "interval", seconds=5, coalesce=True)
+        self._scheduler.add_listener(self._count_skipped, EVENT_JOB_MAX_INSTANCES)
         self._scheduler.start()
 
     def _wake(self, mapping: str) -> None:
-        """Tick a mapping now: an action has ended, and the next one may start."""
-        self._scheduler.modify_job(mapping, next_run_time=datetime.now(UTC))
+        """Have a mapping tick now: an action has ended, and the next one may start."""
+        if mapping in self._ticking:
+            self._woken.add(mapping)
+        else:
+            self._scheduler.modify_job(mapping, next_run_time=datetime.now(UTC))
 
     async def tick(self, mapping: str) -> None:
-        """Tick one mapping; what goes wrong in it never reaches the others."""
+        """Tick one mapping, and once more for whatever ended meanwhile."""
+        self._ticking.add(mapping)
+        self._woken.add(mapping)
+        while mapping in self._woken:
+            self._woken.discard(mapping)
+            await self._tick(mapping)
+        self._ticking.discard(mapping)
+
+    async def _tick(self, mapping: str) -> None:
+        """Tick; what goes wrong in one mapping never reaches the others."""
         result = "ok"
         with self.instruments.tick_duration_seconds.time():
             try:
@@ -118,6 +135,10 @@ class Daemon:
         started = time.perf_counter()
         await asyncio.sleep(0.05)
         self._loop_lag_seconds = max(0.0, time.perf_counter() - started - 0.05)
+
+    def _count_skipped(self, event: JobSubmissionEvent) -> None:
+        """A tick was due while the one before still ran: a server answers slowly."""
+        self._ticks[event.job_id, "skipped"] += 1
 
     def _count_error(self, mapping: str, category: str) -> None:
         self._errors[mapping, category] += 1

@@ -6,6 +6,7 @@ action, and always ends in a report: the only thing that /status and /metrics sh
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -36,6 +37,8 @@ OBSERVED_AT_ONCE = 8
 CANCELLED_WHEN_BLOCKING = frozenset({"RestoreSchema", "RestoreRest"})
 #: goes on although the destination, and with it the lease, does not answer
 PROTECTING_THE_SOURCE = frozenset({"DropSlot"})
+#: how long an action may go on once the daemon is told to stop
+CLOSING_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -110,10 +113,21 @@ class MappingRunner:
         return replace(obs, environment=environment)
 
     async def close(self) -> None:
-        """End every action and session."""
+        """Let short actions end, cancel the others, and close every session."""
+        tasks = [task for unit in self.units.values() for task in unit.running.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
         await self._stop_actions()
+        with suppress(TimeoutError):  # a tick may hang on a server that is silent
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await self._ticking.acquire()
         await self.observer.close()
         await self.lease.release()
+
+    async def read_again(self, unit: Unit) -> Observation:
+        """Observe one database now: a verb must not judge by what was true a tick ago."""
+        unit.last = await self._observe(unit)
+        return unit.last
 
     # --- observe --------------------------------------------------------------------------------
 
