@@ -66,6 +66,11 @@ class EnableSubscription(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class RememberStart(Action):
+    """Remember that the destination's last start lost nothing: seen by a daemon that watched."""
+
+
+@dataclass(frozen=True, slots=True)
 class DisableSubscription(Action):
     """Disable a subscription that somebody enabled after the switch."""
 

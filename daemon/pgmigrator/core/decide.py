@@ -155,6 +155,8 @@ def server_changes(obs: Observation) -> tuple[str, ...]:
                 f"the {side} went from timeline {then.timeline} to {now.timeline}:"
                 " a failover or restore may have lost writes on one side only"
             )
+    if obs.destination_doubt:
+        changes.append(obs.destination_doubt)
     return tuple(changes)
 
 
@@ -204,9 +206,10 @@ def streaming(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
     offers: list[a.Action] = [*_mend(obs)]
     if _something_to_restore(obs):
         offers.append(a.RestoreRest())
-    offers.extend(_sequences(obs))
+    # before the sequences: a busy application leaves them behind in every tick
     if _count_is_due(obs):
         offers.append(a.VerifyRowCounts())
+    offers.extend(_sequences(obs))
     return Decision(Phase.CATCHING_UP, "changes stream to the destination", tuple(offers))
 
 
@@ -271,6 +274,8 @@ def _mend(obs: Observation) -> tuple[a.Action, ...]:
     """What keeps a running subscription whole: on, and following new tables."""
     assert obs.destination is not None
     offers: list[a.Action] = []
+    if not obs.destination.start_remembered:
+        offers.append(a.RememberStart())
     subscription = obs.destination.subscription
     if subscription and not subscription.enabled and "VerifyRowCounts" not in obs.running:
         offers.append(a.EnableSubscription())

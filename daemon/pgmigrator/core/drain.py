@@ -65,6 +65,8 @@ class Evidence:
     copied_from: Mapping[TableName, int]
     enabled: bool
     worker_running: bool
+    #: no later start than the one that is known to have lost nothing
+    start_remembered: bool = True
     differences: tuple[SchemaItem, ...]
     unlogged_tables: tuple[str, ...] = ()
     materialized_views: tuple[str, ...] = ()
@@ -144,6 +146,12 @@ def _servers(evidence: Evidence, marker: Marker) -> Iterator[str]:
                 f"the {side} is not the server (or not on the timeline) that was subscribed;"
                 " migrate this database anew"
             )
+
+    if not evidence.start_remembered:
+        yield (
+            "the destination was restarted, and it is not known yet that it is no older copy;"
+            " `pgmigrator status` says what to do"
+        )
 
 
 def _stream(evidence: Evidence) -> Iterator[str]:

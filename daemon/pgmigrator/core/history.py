@@ -11,6 +11,7 @@ from pgmigrator.core import plan
 from pgmigrator.core.model import Observation, Phase, Problem
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import OpenProblem
+from pgmigrator.core.restart import Track, track
 
 #: samples kept for the lag in seconds; older ones are thinned out
 MAX_SAMPLES = 600
@@ -60,9 +61,7 @@ class History:
     #: the source's positions in the tick before
     previous_sequences: Mapping[TableName, tuple[int, bool]] | None = None
     current_sequences: Mapping[TableName, tuple[int, bool]] | None = None
-    #: highest LSN that the destination has shown; going back means an older copy
-    destination_lsn: int = 0
-    destination_went_back: bool = False
+    destination: Track | None = None
     foreign_writer_at: float | None = None
     passing_since: float | None = None
     ready: bool = False
@@ -149,11 +148,9 @@ def _counters(history: History, obs: Observation) -> History:
 def _destination(history: History, obs: Observation) -> History:
     if obs.destination is None:
         return history
-    lsn = obs.destination.server.flush_lsn
     return replace(
         history,
-        destination_lsn=max(lsn, history.destination_lsn),
-        destination_went_back=history.destination_went_back or lsn < history.destination_lsn,
+        destination=track(history.destination, obs.destination, obs.at),
         foreign_writer_at=obs.at if obs.destination.foreign_writers else history.foreign_writer_at,
     )
 

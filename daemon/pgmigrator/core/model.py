@@ -88,7 +88,9 @@ class Server:
     walsenders_used: int
     #: LSN of the end of flushed WAL
     flush_lsn: int
-    #: extension -> default version
+    #: LSN of the last checkpoint: right after a start, where the server found its data
+    checkpoint_lsn: int = 0
+    #: extension -> default version; read on the destination only
     available_extensions: Mapping[str, str] = field(default_factory=dict)
 
     def setting(self, name: str) -> int:
@@ -254,6 +256,8 @@ class DestinationFacts:
     sequences: tuple[Sequence, ...] = ()
     invalid_indexes: tuple[str, ...] = ()
     indexes_building: int = 0
+    #: this start of the server is known to have lost nothing; False: it was started since
+    start_remembered: bool = True
     #: other sessions that write here now: "role, application, address, pid"
     foreign_writers: tuple[str, ...] = ()
 
@@ -376,6 +380,8 @@ class Observation:
     schema: Measured[tuple[SchemaItem, ...]] | None = None
     roles: Measured[tuple[RoleDifference, ...]] | None = None
     row_counts: Measured[RowCounts] | None = None
+    #: why the destination may be an older copy of itself; "": it is not
+    destination_doubt: str = ""
     #: kinds of the actions under way
     running: frozenset[str] = frozenset()
     #: kinds of the actions that failed and wait for their back-off

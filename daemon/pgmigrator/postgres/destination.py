@@ -74,6 +74,7 @@ async def read_inside(
         invalid_indexes=tuple(activity["invalid_indexes"]),
         indexes_building=activity["indexes_building"],
         foreign_writers=tuple(activity["foreign_writers"]),
+        start_remembered=await start_is_remembered(connection),
     )
 
 
@@ -115,6 +116,29 @@ async def read_bookkeeping(connection: Connection) -> dict[TableName, int]:
         TableName(r["schema_name"], r["table_name"]): r["source_oid"]
         for r in await fetch(connection, query("bookkeeping"))
     }
+
+
+async def start_is_remembered(connection: Connection) -> bool:
+    """Tell whether the server's last start is the one that our bookkeeping remembers.
+
+    An older copy of the server remembers an older start, and bears no other trace of its age.
+    """
+    (row,) = await fetch(connection, "SELECT to_regclass('pgmigrator.start') IS NOT NULL AS kept")
+    if not row["kept"]:
+        return False
+    rows = await fetch(
+        connection, "SELECT FROM pgmigrator.start WHERE started_at = pg_postmaster_start_time()"
+    )
+    return bool(rows)
+
+
+async def remember_start(connection: Connection) -> None:
+    """Remember the server's last start, in the caller's transaction."""
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS pgmigrator.start (started_at timestamptz NOT NULL)"
+    )
+    await connection.execute("DELETE FROM pgmigrator.start")
+    await connection.execute("INSERT INTO pgmigrator.start SELECT pg_postmaster_start_time()")
 
 
 async def tables_with_rows(connection: Connection, tables: list[TableName]) -> frozenset[TableName]:

@@ -27,7 +27,7 @@ from pgmigrator.postgres.connect import (
     session,
     source_writer,
 )
-from pgmigrator.postgres.destination import read_bookkeeping
+from pgmigrator.postgres.destination import read_bookkeeping, start_is_remembered
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.queries import query
 
@@ -218,6 +218,7 @@ async def _evidence(on: Sides, before: DictRow) -> Evidence:
         published={_name(row): row["oid"] for row in published if row["oid"]} if ours else None,
         subscribed={_name(row): row["state"] for row in subscribed},
         copied_from=await read_bookkeeping(on.destination),
+        start_remembered=await start_is_remembered(on.destination),
         enabled=now.get("enabled", False),
         worker_running=now.get("worker_running", False),
         differences=await fingerprint.compare(on.source, on.destination),

@@ -103,6 +103,7 @@ class Observer:
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
         self._schedules: dict[str, _Schedules] = {}
         self._roles: Scheduled[tuple[RoleDifference, ...]] = Scheduled(10, self._fresh)
+        self._extensions: Scheduled[dict[str, str]] = Scheduled(60, self._fresh)
         self._route: Scheduled[str] = Scheduled(30, self._fresh)
         self._names: dict[str, Names] = {}
         self._with_objects: set[str] = set()
@@ -195,7 +196,8 @@ class Observer:
 
     async def _read_destination(self, mapping: str, database: str) -> DestinationFacts:
         admin = await self._connection(self.destination, self.destination.instance.database)
-        server = await source.read_server(admin)
+        extensions = await self._extensions.get(lambda: source.read_available_extensions(admin))
+        server = replace(await source.read_server(admin), available_extensions=extensions.value)
         system_identifier = server.identity.system_identifier
         oid = await self._source_oid(mapping, database, admin, system_identifier)
         if oid is not None:

@@ -21,7 +21,7 @@ from pgmigrator.postgres.queries import query
 ACTION = "RemoveReplication"
 
 #: the tables of our schema on the destination
-BOOKKEEPING = ("tables", "triggers")
+BOOKKEEPING = ("tables", "triggers", "start")
 SLOT_TIMEOUT_S = 15.0
 
 

@@ -25,16 +25,16 @@ async def read_server(connection: Connection) -> Server:
     """Read what a server says about itself."""
     (row,) = await fetch(connection, query("server"))
     settings = {r["name"]: r["setting"] for r in await fetch(connection, query("settings"))}
-    extensions = await fetch(connection, query("available_extensions"))
     identity = ServerIdentity(
         system_identifier=row.pop("system_identifier"), timeline=row.pop("timeline")
     )
-    return Server(
-        **row,
-        identity=identity,
-        settings=settings,
-        available_extensions={r["name"]: r["version"] for r in extensions},
-    )
+    return Server(**row, identity=identity, settings=settings)
+
+
+async def read_available_extensions(connection: Connection) -> dict[str, str]:
+    """Read what CREATE EXTENSION could create, with default versions; the server reads files."""
+    rows = await fetch(connection, query("available_extensions"))
+    return {row["name"]: row["version"] for row in rows}
 
 
 async def read_database(connection: Connection, database: str) -> DatabaseProperties | None:

@@ -13,7 +13,7 @@ from pgmigrator.core.names import Names, TableName
 from pgmigrator.errors import InvariantBroken
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, translate
-from pgmigrator.postgres.destination import tables_with_rows
+from pgmigrator.postgres.destination import remember_start, tables_with_rows
 
 _BOOKKEEPING = (
     "CREATE SCHEMA IF NOT EXISTS pgmigrator",
@@ -46,6 +46,7 @@ async def create(
             names_text = ", ".join(sorted(map(str, filled)))
             raise InvariantBroken(f"not copying into tables that hold rows: {names_text}")
         await _remember(connection, tables)
+        await remember_start(connection)
         await connection.execute(
             sql.SQL(
                 "CREATE SUBSCRIPTION {name} CONNECTION {conninfo} PUBLICATION {publication}"

@@ -56,7 +56,8 @@ class Actor:
 
     async def _run(self, unit: Unit, action: a.Action, obs: Observation) -> None:
         logger = log.bind(mapping=unit.mapping, database=unit.database, action=action.kind)
-        logger.info("action started")
+        say = logger.debug if action.kind in STEADY else logger.info
+        say("action started")
         started = time.time()
         try:
             await HANDLERS[type(action)](self.work(unit, obs), action)
@@ -75,7 +76,7 @@ class Actor:
             logger.exception("action failed unexpectedly")
         else:
             unit.failures.pop(action.kind, None)
-            logger.info("action done", seconds=round(time.time() - started, 3))
+            say("action done", seconds=round(time.time() - started, 3))
             if action.kind not in STEADY:
                 self.wake()
 

@@ -60,8 +60,17 @@ def runners(settings: Settings, hooks: Hooks) -> dict[str, MappingRunner]:
     """Return one runner for each mapping."""
     neighbours = Neighbours(settings)
     dump_locks = {name: asyncio.Lock() for name in settings.instances}
+    roles_locks = {name: asyncio.Lock() for name in settings.instances}
     return {
-        name: _runner(name, settings, neighbours, dump_locks, hooks) for name in settings.mappings
+        name: _runner(
+            name,
+            settings,
+            neighbours,
+            dump_locks[mapping.source],
+            roles_locks[mapping.destination],
+            hooks,
+        )
+        for name, mapping in settings.mappings.items()
     }
 
 
@@ -69,7 +78,8 @@ def _runner(
     name: str,
     settings: Settings,
     neighbours: Neighbours,
-    dump_locks: dict[str, asyncio.Lock],
+    dump_lock: asyncio.Lock,
+    roles_lock: asyncio.Lock,
     hooks: Hooks,
 ) -> MappingRunner:
     source, destination = endpoints(settings, name)
@@ -85,7 +95,8 @@ def _runner(
             role_policy=policy,
             postgres_bin_dir=settings.postgres_bin_dir,
             observer=reader,
-            dump_lock=dump_locks[settings.mappings[name].source],
+            dump_lock=dump_lock,
+            roles_lock=roles_lock,
         )
 
     return MappingRunner(
@@ -97,5 +108,5 @@ def _runner(
         ),
         lease=Lease(source, destination),
         neighbours=neighbours,
-        dump_lock=dump_locks[settings.mappings[name].source],
+        dump_lock=dump_lock,
     )

@@ -211,9 +211,11 @@ class MappingRunner:
 
     async def _settle(self, unit: Unit, obs: Observation) -> DatabaseReport:
         unit.last = obs
-        problems = preflight.find_problems(obs) + reporting.problems_of(unit)
+        found = preflight.find_problems(obs)
         unit.history = observe(unit.history, obs)
-        decision = decide(obs, problems)
+        decision = decide(obs, found)
+        unit.forget_failures(decision)
+        problems = found + reporting.problems_of(unit)
         await self._protect_source(unit, obs)
         self._act(unit, obs, decision)
         return self._report(unit, obs, decision, problems)

@@ -3,8 +3,9 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from pgmigrator.core.decide import Decision
 from pgmigrator.core.history import History
-from pgmigrator.core.model import Measured, Observation, RowCounts
+from pgmigrator.core.model import Measured, Observation, Phase, RowCounts
 from pgmigrator.core.report import DrainProof
 from pgmigrator.postgres.failures import Failure as RestoreFailure
 
@@ -55,6 +56,12 @@ class Unit:
     def stale(self) -> bool:
         """Tell whether something has changed since the last observation began."""
         return self.changes != self.changes_seen
+
+    def forget_failures(self, decision: Decision) -> None:
+        """Forget the failures of what is no longer wanted: others did it, or it is not needed."""
+        if decision.phase is not Phase.UNKNOWN:
+            wanted = {offer.kind for offer in decision.offers}
+            self.failures = {kind: f for kind, f in self.failures.items() if kind in wanted}
 
     async def stop(
         self, *, only: frozenset[str] | None = None, but: frozenset[str] = frozenset()

@@ -19,6 +19,7 @@ from pgmigrator.core.roles import RolePolicy
 from pgmigrator.errors import Unreachable
 from pgmigrator.postgres import (
     database,
+    destination,
     publication,
     remove,
     restore,
@@ -62,6 +63,8 @@ class Work:
     observer: Observer
     #: one dump per source instance at a time: its locks add up
     dump_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: roles belong to the whole destination instance: databases create them one after the other
+    roles_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def names(self) -> Names:
@@ -205,6 +208,15 @@ async def enable_subscription(work: Work, _: a.EnableSubscription) -> None:
     await subscription.enable(work.destination, work.obs.database, work.names, enabled=True)
 
 
+async def remember_start(work: Work, _: a.RememberStart) -> None:
+    """See the action."""
+    async with (
+        session(work.destination, work.obs.database, "mark") as connection,
+        connection.transaction(),
+    ):
+        await destination.remember_start(connection)
+
+
 async def disable_subscription(work: Work, _: a.DisableSubscription) -> None:
     """See the action."""
     await subscription.enable(work.destination, work.obs.database, work.names, enabled=False)
@@ -239,7 +251,8 @@ async def synchronize_sequences(work: Work, _: a.SynchronizeSequences) -> None:
 
 
 async def verify_row_counts(work: Work, _: a.VerifyRowCounts) -> None:
-    """See the action."""
+    """See the action; it takes the turn of the sequences, and so sets them first."""
+    await synchronize_sequences(work, a.SynchronizeSequences())
     started = time.time()
     followed = {table.name for table in plan.followed(work.obs)}
     tables = [(o, n) for o, n in plan.published(work.obs).items() if n in followed]
@@ -279,6 +292,7 @@ HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {
     a.CreateSubscription: create_subscription,
     a.RefreshSubscription: refresh_subscription,
     a.EnableSubscription: enable_subscription,
+    a.RememberStart: remember_start,
     a.DisableSubscription: disable_subscription,
     a.MarkCopied: mark_copied,
     a.RestoreRest: restore_rest,

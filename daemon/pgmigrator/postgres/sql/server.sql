@@ -14,4 +14,5 @@ SELECT current_setting('server_version_num')::int AS version_num,
        (SELECT count(*) FROM pg_stat_replication)::int AS walsenders_used,
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() - '0/0'
             ELSE pg_current_wal_flush_lsn() - '0/0'
-       END::bigint AS flush_lsn
+       END::bigint AS flush_lsn,
+       (SELECT checkpoint_lsn - '0/0' FROM pg_control_checkpoint())::bigint AS checkpoint_lsn

@@ -1,0 +1,70 @@
+"""What goes wrong on the way, and what the operator asked for too early."""
+
+from collections.abc import Iterator
+
+from pgmigrator.core.marker import Step
+from pgmigrator.core.model import Observation
+from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.preflight.finding import (
+    DEGRADES,
+    NOTE,
+    Check,
+    Found,
+    ended,
+)
+
+
+def blocks_source(obs: Observation) -> Iterator[Found]:
+    """No session of the source waits behind one of ours."""
+    assert obs.source is not None
+    if obs.source.blocked_sessions:
+        yield (
+            DEGRADES,
+            "source",
+            f"{obs.source.blocked_sessions} sessions wait behind a session of this migration",
+            "finish the DDL that queues there first, or stop the daemon to let it pass",
+        )
+
+
+def late_writes(obs: Observation) -> Iterator[Found]:
+    """After the switch, nobody writes to the source."""
+    assert obs.source is not None
+    if obs.source.late_writes:
+        yield (
+            DEGRADES,
+            obs.database,
+            f"{obs.source.late_writes} transactions were written to the source after the switch;"
+            " the destination does not have them",
+            "find the writer and stop it; carry its rows over by hand, or `unswitch`",
+        )
+
+
+def complete_too_early(obs: Observation) -> Iterator[Found]:
+    """COMPLETE=true ends a migration only after its switch."""
+    if not obs.policy.complete or ended(obs):
+        return
+    variable = f"PGMIGRATOR_MAPPINGS__{obs.mapping.upper()}__COMPLETE"
+    reason = "it is true, but the database is not switched: nothing is removed"
+    yield NOTE, variable, reason, "set it only after the switch"
+
+
+def leftovers(obs: Observation) -> Iterator[Found]:
+    """What `complete` could not remove from a source that did not answer."""
+    if obs.marker is None or Step.COMPLETED not in obs.marker.steps or obs.names is None:
+        return
+    source, slot, publication = obs.source, obs.names.subscription, obs.names.publication
+    unseen = source is None and obs.marker.source_left
+    if unseen or (source is not None and source.slot is not None):
+        fix = f"on the source: SELECT pg_drop_replication_slot('{slot}')"
+        yield DEGRADES, slot, "our slot is still on the source", fix
+    if unseen or (source is not None and source.publication is not None):
+        fix = f"in the source's database: DROP PUBLICATION {quote_identifier(publication)}"
+        yield DEGRADES, publication, "our publication is still on the source", fix
+
+
+CHECKS: tuple[Check, ...] = (
+    blocks_source,
+    late_writes,
+    complete_too_early,
+    leftovers,
+)

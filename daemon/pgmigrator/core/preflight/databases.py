@@ -1,0 +1,177 @@
+"""The database as a whole: conflicts on the destination, taken names, extensions, roles."""
+
+from collections.abc import Iterator
+
+from pgmigrator.core import plan
+from pgmigrator.core.model import Observation
+from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.preflight.finding import (
+    BLOCKS,
+    NOTE,
+    Check,
+    Found,
+    before,
+    destination_server,
+    set_to,
+    source_server,
+)
+
+
+@before
+def source_database(obs: Observation) -> Iterator[Found]:
+    """The database is there."""
+    assert obs.source is not None
+    if obs.source.database is None:
+        variable = f"PGMIGRATOR_MAPPINGS__{obs.mapping.upper()}__DATABASES"
+        yield BLOCKS, obs.database, "the source has no such database", f"correct {variable}"
+
+
+@before
+def destination_database(obs: Observation) -> Iterator[Found]:
+    """The destination has no database of that name, or an empty one of the same kind."""
+    assert obs.source is not None
+    assert obs.destination is not None
+    there, here = obs.destination.database, obs.source.database
+    if obs.marker is not None or there is None or here is None:
+        return
+    if obs.destination.other_mapping:
+        yield (
+            BLOCKS,
+            obs.database,
+            f"mapping {obs.destination.other_mapping} of another daemon brings a database of the"
+            " same name to the same destination",
+            "set DATABASES or EXCLUDE_DATABASES of one of the two mappings",
+        )
+    elif obs.destination.has_user_objects:
+        yield (
+            BLOCKS,
+            obs.database,
+            "the destination has a database of that name with objects in it",
+            "rename or drop it there, or leave the database out with EXCLUDE_DATABASES",
+        )
+    alike = ("encoding", "collate", "ctype")
+    differences = [
+        f"{name} {getattr(there, name)} instead of {getattr(here, name)}"
+        for name in alike
+        if getattr(there, name) != getattr(here, name)
+    ]
+    if differences:
+        yield (
+            BLOCKS,
+            obs.database,
+            f"the destination's empty database differs: {', '.join(differences)}",
+            f"on the destination: DROP DATABASE {quote_identifier(obs.database)}; the daemon then"
+            " creates it as it must be",
+        )
+
+
+@before
+def adopted_database_stays_empty(obs: Observation) -> Iterator[Found]:
+    """Nobody puts objects into a database that we adopted."""
+    marker = obs.marker
+    assert obs.destination is not None
+    if (
+        marker is not None
+        and not marker.created
+        and not marker.steps
+        and obs.destination.has_user_objects
+        and not plan.adopted_is_restored(obs)
+    ):
+        yield (
+            BLOCKS,
+            obs.database,
+            "somebody created objects in the database after it was adopted empty",
+            f"on the destination: DROP DATABASE {quote_identifier(obs.database)}",
+        )
+
+
+@before
+def one_mapping_per_name(obs: Observation) -> Iterator[Found]:
+    """No other mapping brings a database of the same name to the same destination."""
+    for other in obs.environment.colliding_mappings:
+        yield (
+            BLOCKS,
+            obs.database,
+            f"mapping {other} brings a database of the same name to the same destination",
+            "set DATABASES or EXCLUDE_DATABASES of one of the two mappings",
+        )
+
+
+@before
+def publication_is_ours(obs: Observation) -> Iterator[Found]:
+    """Nobody else owns a publication with our name."""
+    assert obs.source is not None
+    publication = obs.source.publication
+    if publication is None or obs.names is None:
+        return
+    if publication.comment != obs.names.publication_comment:
+        yield (
+            BLOCKS,
+            obs.names.publication,
+            "the source has a publication of that name that is not ours",
+            "rename the mapping, or drop the publication if nothing uses it",
+        )
+
+
+@before
+def slot_is_ours(obs: Observation) -> Iterator[Found]:
+    """A slot of our name belongs to our publication."""
+    assert obs.source is not None
+    if obs.source.slot is not None and obs.source.publication is None and obs.names is not None:
+        yield (
+            BLOCKS,
+            obs.names.subscription,
+            "the source has a slot of that name without our publication",
+            f"if nothing uses it: SELECT pg_drop_replication_slot('{obs.names.subscription}')",
+        )
+
+
+@before
+def extensions(obs: Observation) -> Iterator[Found]:
+    """Every extension of the source's database can be created on the destination."""
+    assert obs.source is not None
+    if obs.source.database is None:
+        return
+    available = destination_server(obs).available_extensions
+    for name in obs.source.database.extensions:
+        if name not in available:
+            reason = "the destination server does not have this extension"
+            yield BLOCKS, f"extension {name}", reason, "install its package there"
+
+
+@before
+def role_conflicts(obs: Observation) -> Iterator[Found]:
+    """A role that the destination has otherwise is a conflict, unless the setting allows it."""
+    if obs.roles is None:
+        return
+    severity = BLOCKS if obs.policy.role_conflicts == "fail" else NOTE
+    for difference in obs.roles.value:
+        if difference.exists:
+            yield severity, f"role {difference.role}", difference.reason, difference.fix
+
+
+@before
+def lock_table(obs: Observation) -> Iterator[Found]:
+    """Dumping locks every table at once: at most a quarter of the source's lock table."""
+    assert obs.source is not None
+    server = source_server(obs)
+    slots = server.setting("max_connections") + server.setting("max_prepared_transactions")
+    budget = server.setting("max_locks_per_transaction") * slots // 4
+    if (tables := len(obs.source.tables)) > budget:
+        need = -(-tables * 4 // slots)
+        fix = "on the source: " + set_to("max_locks_per_transaction", need, restart=True)
+        reason = f"a dump locks {tables} tables at once, the source's lock table allows {budget}"
+        yield BLOCKS, obs.database, reason, fix
+
+
+CHECKS: tuple[Check, ...] = (
+    source_database,
+    destination_database,
+    adopted_database_stays_empty,
+    one_mapping_per_name,
+    publication_is_ours,
+    slot_is_ours,
+    extensions,
+    role_conflicts,
+    lock_table,
+)

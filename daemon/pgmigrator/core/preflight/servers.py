@@ -1,0 +1,203 @@
+"""The servers: versions, settings, headroom, the way from one to the other."""
+
+from collections.abc import Iterator
+
+from pgmigrator.core.model import Observation
+from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.preflight.finding import (
+    BLOCKS,
+    DEGRADES,
+    Check,
+    Found,
+    before,
+    destination_server,
+    ended,
+    set_to,
+    source_server,
+)
+
+MIN_SOURCE_VERSION_NUM = 150000
+MIN_DESTINATION_VERSION_NUM = 180000
+#: left free on the source for standbys and backups
+SPARE = 2
+
+
+@before
+def versions(obs: Observation) -> Iterator[Found]:
+    """Source 15 or newer, destination 18 or newer and not older than the source."""
+    source, destination = source_server(obs), destination_server(obs)
+    if source.version_num < MIN_SOURCE_VERSION_NUM:
+        yield BLOCKS, "source", f"version {source.version} is below 15", "upgrade it to 15 first"
+    if destination.version_num < MIN_DESTINATION_VERSION_NUM:
+        reason = f"version {destination.version} is below 18"
+        yield BLOCKS, "destination", reason, "use a destination of version 18 or newer"
+    if destination.version_num // 10000 < source.version_num // 10000:
+        reason = f"version {destination.version} is older than the source's {source.version}"
+        yield BLOCKS, "destination", reason, "use a destination at least as new as the source"
+
+
+@before
+def different_servers(obs: Observation) -> Iterator[Found]:
+    """Source and destination are two servers."""
+    if (
+        source_server(obs).identity.system_identifier
+        == destination_server(obs).identity.system_identifier
+    ):
+        yield (
+            BLOCKS,
+            "destination",
+            "source and destination are the same server (equal system identifier)",
+            "correct HOST or PORT of one of the two instances",
+        )
+
+
+@before
+def not_a_standby(obs: Observation) -> Iterator[Found]:
+    """Neither server is in recovery."""
+    for side, server in (("source", source_server(obs)), ("destination", destination_server(obs))):
+        if server.in_recovery:
+            yield BLOCKS, side, "it is a standby", "connect to the primary"
+
+
+@before
+def logical_wal(obs: Observation) -> Iterator[Found]:
+    """The source writes WAL that can be decoded."""
+    level = source_server(obs).settings["wal_level"]
+    if level != "logical":
+        fix = "on the source: " + set_to("wal_level", "logical", restart=True)
+        yield BLOCKS, "source", f"wal_level is {level}", fix
+
+
+@before
+def source_headroom(obs: Observation) -> Iterator[Found]:
+    """Slots and senders for every database still to come, one to verify, two to spare."""
+    server = source_server(obs)
+    workers = destination_server(obs).setting("max_sync_workers_per_subscription")
+    new = obs.environment.source_databases * (1 + workers) + 1 + SPARE
+    for name, used in (
+        ("max_replication_slots", server.slots_used),
+        ("max_wal_senders", server.walsenders_used),
+    ):
+        have = server.setting(name)
+        if have < used + new:
+            reason = f"{name} is {have}, {used} are in use and {new} more are needed"
+            fix = "on the source: " + set_to(name, used + new, restart=True)
+            yield BLOCKS, "source", reason, fix
+
+
+@before
+def destination_headroom(obs: Observation) -> Iterator[Found]:
+    """Origins and workers for every database still to come; short workers stall silently."""
+    server = destination_server(obs)
+    databases = obs.environment.destination_databases
+    sync = server.setting("max_sync_workers_per_subscription")
+    parallel = server.setting("max_parallel_apply_workers_per_subscription")
+    streams_in_parallel = source_server(obs).version_num >= 160000
+    workers = databases * (1 + sync + (parallel if streams_in_parallel else 0))
+    needs = (
+        ("max_active_replication_origins", databases * (1 + sync)),
+        ("max_logical_replication_workers", workers),
+        ("max_worker_processes", workers + 1),
+    )
+    for name, need in needs:
+        have = server.setting(name)
+        if have < need:
+            reason = f"{name} is {have}, {need} are needed for {databases} databases"
+            fix = "on the destination: " + set_to(name, need, restart=True)
+            yield BLOCKS, "destination", reason, fix
+
+
+@before
+def sync_workers(obs: Observation) -> Iterator[Found]:
+    """One database alone copies as many tables at once as the destination has sync workers."""
+    workers = destination_server(obs).setting("max_sync_workers_per_subscription")
+    bound = obs.policy.max_parallel_tables
+    variable = f"PGMIGRATOR_MAPPINGS__{obs.mapping.upper()}__MAX_PARALLEL_TABLES"
+    if workers < 1:
+        fix = "on the destination: " + set_to("max_sync_workers_per_subscription", 2, restart=False)
+        yield BLOCKS, "destination", "max_sync_workers_per_subscription is 0", fix
+    elif bound < workers:
+        yield (
+            BLOCKS,
+            variable,
+            f"{bound} is below the destination's max_sync_workers_per_subscription, {workers}:"
+            " a single database would already copy more tables at once",
+            f"set {variable}={workers} or more, or lower the destination's setting",
+        )
+
+
+def slots_are_limited(obs: Observation) -> Iterator[Found]:
+    """A dead daemon protects nobody: the source itself must bound what a slot keeps."""
+    if ended(obs):
+        return
+    if source_server(obs).setting("max_slot_wal_keep_size") < 0:
+        fix = "on the source: " + set_to("max_slot_wal_keep_size", "50GB", restart=False)
+        reason = "max_slot_wal_keep_size is -1: a slot can fill the disk while this daemon is down"
+        yield DEGRADES, "source", reason, fix
+
+
+def slots_do_not_idle_out(obs: Observation) -> Iterator[Found]:
+    """A source that drops idle slots would drop ours."""
+    value = source_server(obs).settings.get("idle_replication_slot_timeout", "0")
+    if value != "0" and not ended(obs):
+        fix = "on the source: " + set_to("idle_replication_slot_timeout", 0, restart=False)
+        yield DEGRADES, "source", f"idle_replication_slot_timeout is {value}", fix
+
+
+@before
+def route(obs: Observation) -> Iterator[Found]:
+    """The destination server itself can connect to the source."""
+    if obs.environment.route_error:
+        yield (
+            BLOCKS,
+            "destination",
+            f"it cannot connect to the source: {obs.environment.route_error}",
+            "open the network path and pg_hba.conf, or set REPLICATION_HOST and REPLICATION_PORT of"
+            " the source's instance to its address as the destination server sees it",
+        )
+
+
+@before
+def privileges(obs: Observation) -> Iterator[Found]:
+    """Superuser on both sides: what less would do is not worked out yet."""
+    for side, server in (("source", source_server(obs)), ("destination", destination_server(obs))):
+        if not server.superuser:
+            yield (
+                BLOCKS,
+                side,
+                f"role {server.user} is no superuser",
+                f"connect as a superuser, or run there: ALTER ROLE"
+                f" {quote_identifier(server.user)} SUPERUSER",
+            )
+
+
+@before
+def client_programs(obs: Observation) -> Iterator[Found]:
+    """pg_dump and pg_restore are there, and of the destination's version or newer."""
+    major = obs.environment.pg_dump_major
+    need = destination_server(obs).version_num // 10000
+    fix = (
+        f"install PostgreSQL {need}'s client programs beside the daemon, or name their folder in"
+        " PGMIGRATOR_POSTGRES_BIN_DIR"
+    )
+    if major is None:
+        yield BLOCKS, "pg_dump", "it was not found", fix
+    elif major < need:
+        reason = f"version {major} is older than the destination's {need}"
+        yield BLOCKS, "pg_dump", reason, fix
+
+
+CHECKS: tuple[Check, ...] = (
+    versions,
+    different_servers,
+    not_a_standby,
+    logical_wal,
+    source_headroom,
+    destination_headroom,
+    sync_workers,
+    slots_are_limited,
+    slots_do_not_idle_out,
+    route,
+    privileges,
+    client_programs,
+)

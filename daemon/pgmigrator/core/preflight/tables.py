@@ -1,0 +1,132 @@
+"""Tables and sequences: what cannot be replicated, what left, what came later."""
+
+from collections.abc import Iterator
+
+from pgmigrator.core import plan
+from pgmigrator.core.marker import Step
+from pgmigrator.core.model import Observation
+from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.preflight.finding import (
+    DEGRADES,
+    NOTE,
+    Check,
+    Found,
+    ended,
+)
+
+
+def replica_identity(obs: Observation) -> Iterator[Found]:
+    """Every table can be updated and deleted from while it is published."""
+    assert obs.source is not None
+    if ended(obs):
+        return
+    for table in obs.source.tables:
+        if table.identity_usable:
+            continue
+        if table.identity_candidate:
+            index = quote_identifier(table.identity_candidate)
+            identity = f"USING INDEX {index}"
+        else:
+            identity = "FULL"
+        yield (
+            NOTE if obs.policy.tables_without_identity == "exclude" else DEGRADES,
+            f"table {table.name}",
+            f"it is not migrated: {table.identity_reason}",
+            f"on the source: ALTER TABLE {table.name} REPLICA IDENTITY {identity};"
+            " (or add a primary key)",
+        )
+
+
+def large_objects(obs: Observation) -> Iterator[Found]:
+    """Logical replication never carries large objects."""
+    assert obs.source is not None
+    if obs.source.large_objects and not ended(obs):
+        yield (
+            DEGRADES,
+            obs.database,
+            f"it holds {obs.source.large_objects} large objects, which are not replicated",
+            "move them into bytea columns, or remove them if they are orphans (vacuumlo)",
+        )
+
+
+def unlogged_tables(obs: Observation) -> Iterator[Found]:
+    """The rows of unlogged tables stay behind; a crash would lose them too."""
+    assert obs.source is not None
+    if ended(obs):
+        return
+    for name in obs.source.unlogged_tables:
+        fix = f"if its rows matter, on the source: ALTER TABLE {name} SET LOGGED"
+        yield NOTE, f"table {name}", "it is unlogged: its rows are not migrated", fix
+
+
+def tables_left_publication(obs: Observation) -> Iterator[Found]:
+    """A table that left the publication has missed changes since."""
+    if ended(obs):
+        return
+    for name in plan.left_publication(obs):
+        yield (
+            DEGRADES,
+            f"table {name}",
+            "it was replicated and is not published any more: its changes since are missing",
+            "copy the database anew (drop it on the destination), or leave the table behind",
+        )
+
+
+def tables_swapped(obs: Observation) -> Iterator[Found]:
+    """A table of the same name is not the same table."""
+    if ended(obs):
+        return
+    for name in plan.swapped(obs):
+        yield (
+            DEGRADES,
+            f"table {name}",
+            "the source has another table under this name than the one that was copied",
+            "copy the database anew (drop it on the destination)",
+        )
+
+
+def tables_not_followed(obs: Observation) -> Iterator[Found]:
+    """A table that came later, or that the restore could not create, is not on the destination."""
+    if ended(obs) or obs.marker is None or Step.SUBSCRIBED not in obs.marker.steps:
+        return
+    assert obs.destination is not None
+    there = {table.name: table for table in obs.destination.tables}
+    for table in plan.uncopied(obs):
+        if not table.identity_usable:
+            continue
+        counterpart = there.get(table.name)
+        if counterpart is None:
+            yield (
+                DEGRADES,
+                f"table {table.name}",
+                "the destination does not have it",
+                "create it there with the same definition and owner, empty"
+                f" (pg_dump --schema-only --table='{table.name}'); it is then followed",
+            )
+        elif counterpart.has_rows:
+            yield (
+                DEGRADES,
+                f"table {table.name}",
+                "its counterpart on the destination holds rows that did not come from here",
+                f"on the destination, if they are worth nothing: TRUNCATE {table.name}",
+            )
+
+
+def sequences_missing(obs: Observation) -> Iterator[Found]:
+    """Every sequence of the source is on the destination."""
+    if ended(obs) or obs.marker is None or Step.SUBSCRIBED not in obs.marker.steps:
+        return
+    for name in plan.sequences_missing(obs):
+        fix = f"create it there (pg_dump --schema-only --table='{name}')"
+        yield DEGRADES, f"sequence {name}", "the destination does not have it", fix
+
+
+CHECKS: tuple[Check, ...] = (
+    replica_identity,
+    large_objects,
+    unlogged_tables,
+    tables_left_publication,
+    tables_swapped,
+    tables_not_followed,
+    sequences_missing,
+)
