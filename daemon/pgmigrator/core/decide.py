@@ -32,17 +32,24 @@ class Decision:
     offers: tuple[a.Action, ...] = ()
     #: what to start now; None: nothing
     action: a.Action | None = None
+    #: what to start beside it: sequences are followed in every tick, whatever else is to be done
+    beside: a.Action | None = None
 
 
 Rule = Callable[[Observation, tuple[Problem, ...]], Decision | None]
 
 
 def decide(obs: Observation, problems: tuple[Problem, ...]) -> Decision:
-    """Return the phase of a database and at most one action to start."""
+    """Return the phase of a database and at most one action to start (and one beside it)."""
     decision = next(answer for rule in RULES if (answer := rule(obs, problems)) is not None)
     offers = _urgent(obs) + decision.offers
     action = next((offer for offer in offers if may_start(offer, obs)), None)
-    return replace(decision, offers=offers, action=action)
+    beside = None
+    if action is not None:
+        then = replace(obs, running=obs.running | {action.kind})
+        companions = (offer for offer in offers if offer.kind in BESIDE and may_start(offer, then))
+        beside = next(companions, None)
+    return replace(decision, offers=offers, action=action, beside=beside)
 
 
 def may_start(action: a.Action, obs: Observation) -> bool:

@@ -22,6 +22,7 @@ from pgmigrator.core.report import (
     DatabaseReport,
     GateStatus,
 )
+from pgmigrator.core.restart import doubt
 from pgmigrator.errors import InvariantBroken, MigratorError
 from pgmigrator.postgres.observe import Observer
 from pgmigrator.runtime import reporting
@@ -210,9 +211,9 @@ class MappingRunner:
             return next(last, None)
 
     async def _settle(self, unit: Unit, obs: Observation) -> DatabaseReport:
-        unit.last = obs
-        found = preflight.find_problems(obs)
         unit.history = observe(unit.history, obs)
+        unit.last = obs = replace(obs, destination_doubt=doubt(unit.history.destination, obs))
+        found = preflight.find_problems(obs)
         decision = decide(obs, found)
         unit.forget_failures(decision)
         problems = found + reporting.problems_of(unit)
@@ -226,13 +227,14 @@ class MappingRunner:
             await unit.stop(only=CANCELLED_WHEN_BLOCKING)
 
     def _act(self, unit: Unit, obs: Observation, decision: Decision) -> None:
-        if decision.action is None or not self._may_act(unit, decision.action):
-            return
-        try:
-            self._actor.start(unit, decision.action, obs)
-        except InvariantBroken as error:
-            unit.broken = str(error)
-            log.error("invariant broken", mapping=self.name, reason=str(error))
+        for action in (decision.action, decision.beside):
+            if action is None or not self._may_act(unit, action):
+                continue
+            try:
+                self._actor.start(unit, action, obs)
+            except InvariantBroken as error:
+                unit.broken = str(error)
+                log.error("invariant broken", mapping=self.name, reason=str(error))
 
     def _may_act(self, unit: Unit, action: Action) -> bool:
         if unit.broken or unit.stale or unit.command.locked() or not self._neighbours.complete:
