@@ -50,8 +50,8 @@ class Summary:
 
 
 def table_reports(obs: Observation, problems: tuple[Problem, ...]) -> tuple[TableReport, ...]:
-    """Say of every table of the source what it is doing."""
-    if obs.source is None or obs.destination is None:
+    """Say of every table of the source what it is doing; nothing once all of ours is gone."""
+    if obs.source is None or obs.destination is None or _is_completed(obs):
         return ()
     there = {table.name: table for table in obs.destination.tables}
     reasons = {p.object: p for p in problems if p.object.startswith("table ")}
@@ -59,6 +59,10 @@ def table_reports(obs: Observation, problems: tuple[Problem, ...]) -> tuple[Tabl
         _table(table, there.get(table.name), reasons.get(f"table {table.name}"))
         for table in obs.source.tables
     )
+
+
+def _is_completed(obs: Observation) -> bool:
+    return obs.marker is not None and Step.COMPLETED in obs.marker.steps
 
 
 def _table(
@@ -131,7 +135,7 @@ def report(summary: Summary) -> DatabaseReport:
         gates=summary.gates,
         problems=open_problems(history, summary.problems),
         replication=_replication(obs, history),
-        copy=copy_progress(summary.tables, history) if both else None,
+        copy=copy_progress(summary.tables, history) if both and not _is_completed(obs) else None,
         tables=summary.tables,
         sequences_total=len(obs.source.sequences) if obs.source else None,
         sequences_behind=len(plan.sequences_behind(obs)) if both else None,

@@ -1,5 +1,6 @@
 """The real daemon as a user runs it: a process of its own, configured by its environment."""
 
+import json
 import os
 import secrets
 import signal
@@ -22,6 +23,8 @@ STABLE_SECONDS = 5
 STOP_TIMEOUT_SECONDS = 20
 #: tables of one database that are shown while they are copied
 TABLES_SHOWN = 4
+#: complaints of its log that are shown when the demo failed
+LINES_SHOWN = 8
 
 
 class DaemonEnded(RuntimeError):
@@ -140,11 +143,13 @@ class Daemon:
             self.process.kill()
             return self.process.wait()
 
-    def log_end(self, lines: int = 12) -> list[str]:
-        """Return the last lines of its log."""
+    def log_end(self) -> list[str]:
+        """Return its last warnings and errors, shortened."""
         if not self.log_path.exists():
             return []
-        return self.log_path.read_text("utf-8", errors="replace").splitlines()[-lines:]
+        lines = self.log_path.read_text("utf-8", errors="replace").splitlines()
+        told = dict.fromkeys(text for line in lines if (text := _complaint(line)))
+        return [*told][-LINES_SHOWN:]
 
     def _get(self, path: str) -> Any:
         try:
@@ -156,3 +161,16 @@ class Daemon:
 
 def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
     return {k: v for k, v in environ.items() if not k.startswith(("PG", "PGMIGRATOR_"))}
+
+
+def _complaint(line: str) -> str:
+    """What a line of the log complains about; empty if it does not."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line  # a crash before the log was set up
+    if entry.get("level") in ("debug", "info"):
+        return ""
+    exception = entry.get("exception", "").strip().rpartition("\n")[2]
+    parts = [entry.get(key, "") for key in ("database", "action", "event", "reason")]
+    return "daemon: " + ": ".join(str(part) for part in (*parts, exception) if part)

@@ -77,9 +77,9 @@ def _databases(view: View) -> Table:
         table.add_row(
             Text(database["name"], style="bold"),
             Text(database["phase"], style=_PHASE_STYLES.get(database["phase"], "cyan")),
-            f"{copied.tables}/{copied.of_tables}",
-            _bar(copied.completed_bytes, copied.of_bytes),
-            size(copied.of_bytes),
+            f"{copied.tables}/{copied.of_tables}" if copied else "-",
+            _bar(copied.completed_bytes, copied.of_bytes) if copied else "",
+            size(copied.of_bytes) if copied else "",
             lag(database),
         )
         for each in view.tables.get(database["name"], []):

@@ -14,6 +14,8 @@ from pgmigrator.surface.status_text import size
 
 #: the copy of a database is reported when it has grown by so much
 PERCENT_STEP = 20
+#: phases in which there is a copy to speak of
+WITH_COPY = ("copying", "indexing", "catching_up", "ready", "switched")
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,19 @@ class Change:
 
 @dataclass(frozen=True)
 class Copied:
-    """How far the copy of a database is; unknown numbers are 0."""
+    """How far the copy of a database is."""
 
-    tables: int = 0
-    of_tables: int = 0
-    completed_bytes: int = 0
-    of_bytes: int = 0
+    tables: int
+    of_tables: int
+    completed_bytes: int
+    of_bytes: int
 
     @classmethod
-    def of(cls, database: DatabaseDocument) -> "Copied":
-        """Read it from the database's status."""
+    def of(cls, database: DatabaseDocument) -> "Copied | None":
+        """Read it from the database's status; None: there is no copy, or no more."""
         copy = database["copy"]
-        if copy is None:
-            return cls()
+        if copy is None or database["phase"] not in WITH_COPY:
+            return None
         tables = Counter({str(state): count for state, count in copy["tables"].items()})
         return cls(
             tables["streaming"] + tables["catching_up"],
@@ -51,6 +53,11 @@ class Copied:
     def percent(self) -> int:
         """The part of the bytes that is copied."""
         return int(100 * self.completed_bytes / self.of_bytes) if self.of_bytes else 0
+
+    @property
+    def step(self) -> tuple[int, int]:
+        """What a line is worth when it changes."""
+        return self.tables, self.percent // PERCENT_STEP
 
     def __str__(self) -> str:
         return (
@@ -95,7 +102,7 @@ def _of_database(before: DatabaseDocument | None, after: DatabaseDocument) -> It
     if before is None:
         return
     old, new = Copied.of(before), Copied.of(after)
-    if old.tables != new.tables or old.percent // PERCENT_STEP != new.percent // PERCENT_STEP:
+    if new and (old is None or old.step != new.step):
         yield f"{new} copied"
     if _gates(before) != _gates(after) and after["phase"] in ("catching_up", "ready"):
         yield f"{_gates(after)} (lag {lag(after)})"

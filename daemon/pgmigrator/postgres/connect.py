@@ -135,6 +135,8 @@ async def connect(
         "client_connection_check_interval": "1s",
         "search_path": "pg_catalog",
         "default_transaction_read_only": "on" if endpoint.side == "source" else "off",
+        # `on` would hang in every commit while a synchronous standby is missing
+        "synchronous_commit": "local",
         "default_transaction_isolation": "read\\ committed",
         "TimeZone": "UTC",
     }
@@ -181,11 +183,8 @@ class SourceWriter:
 async def source_writer(
     endpoint: Endpoint, database: str, action: str, *, options: Mapping[str, str] | None = None
 ) -> AsyncIterator[SourceWriter]:
-    """Open the source for statements of the allowlist, and for nothing else.
-
-    `synchronous_commit=local`: with `on`, a commit hangs while a synchronous standby is missing.
-    """
-    settings = {"default_transaction_read_only": "off", "synchronous_commit": "local"}
+    """Open the source for statements of the allowlist, and for nothing else."""
+    settings = {"default_transaction_read_only": "off"}
     async with session(
         endpoint, database, action, options=settings | dict(options or {})
     ) as connection:

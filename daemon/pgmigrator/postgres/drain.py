@@ -19,7 +19,7 @@ from pgmigrator.core.marker import Marker, ServerIdentity, Step
 from pgmigrator.core.names import TableName, format_lsn
 from pgmigrator.core.report import DrainProof
 from pgmigrator.postgres import fingerprint, sequences
-from pgmigrator.postgres.confirm import LOCAL_COMMIT, flush_lsn, until_confirmed
+from pgmigrator.postgres.confirm import flush_lsn, until_confirmed
 from pgmigrator.postgres.connect import (
     Connection,
     SourceWriter,
@@ -95,7 +95,7 @@ async def sides(pair: DatabasePair) -> AsyncIterator[Sides]:
     async with (
         session(pair.source, pair.database, ACTION) as source,
         source_writer(pair.source, pair.database, ACTION) as writer,
-        session(pair.destination, pair.database, ACTION, options=LOCAL_COMMIT) as destination,
+        session(pair.destination, pair.database, ACTION) as destination,
     ):
         rows = await writer.read("SELECT pg_backend_pid() AS pid", {})
         own_pids = (source.info.backend_pid, rows[0]["pid"])

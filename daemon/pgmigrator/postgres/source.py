@@ -13,7 +13,8 @@ from pgmigrator.core.model import (
 )
 from pgmigrator.core.names import Names, TableName
 from pgmigrator.postgres import sequences
-from pgmigrator.postgres.connect import Connection, fetch
+from pgmigrator.postgres.confirm import NUDGE
+from pgmigrator.postgres.connect import Connection, SourceWriter, fetch
 from pgmigrator.postgres.pgoutput import late_writes as late_writes_in
 from pgmigrator.postgres.queries import query
 
@@ -70,6 +71,8 @@ async def read_source(
     (never,) = await fetch(connection, query("not_replicated"), {})
     late_writes = None
     if watch_late_writes and slot is not None and not slot.active and slot.wal_status != "lost":
+        # peeking reads up to the flushed end of the WAL, and waits where that is amid a record
+        await SourceWriter(connection).execute(NUDGE)
         late_writes = await late_writes_in(
             connection, names.subscription, names.publication, LATE_WRITES_MAX
         )

@@ -18,7 +18,7 @@ from pgmigrator.core.model import RowCountDelta, RowCounts
 from pgmigrator.core.names import TableName
 from pgmigrator.core.pgoutput import RowChanges, net_changes
 from pgmigrator.errors import Refused
-from pgmigrator.postgres.confirm import LOCAL_COMMIT, until_confirmed
+from pgmigrator.postgres.confirm import until_confirmed
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, source_writer
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.pause import applied_lsn, paused
@@ -109,7 +109,7 @@ async def _snapshots(
     ):
         async with (
             source_writer(pair.source, pair.database, ACTION) as writer,
-            session(pair.destination, pair.database, ACTION, options=LOCAL_COMMIT) as control,
+            session(pair.destination, pair.database, ACTION) as control,
         ):
             before = await _streaming(control, name)
             async with exported_slot(pair.source, pair.database, ACTION, timeout_seconds) as slot:

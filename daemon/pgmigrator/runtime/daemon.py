@@ -9,7 +9,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -207,8 +206,8 @@ class Daemon:
         )
 
     async def command(self, command: Command) -> Outcome:
-        """Carry out an operator's verb, then tick so that the report shows it."""
-        outcome = await cutover.carry_out(self.runners[command.mapping], command)
-        with suppress(Exception):
-            await self.runners[command.mapping].tick()
-        return outcome
+        """Carry out an operator's verb; a tick follows at once, but the answer does not wait."""
+        try:
+            return await cutover.carry_out(self.runners[command.mapping], command)
+        finally:
+            self._wake(command.mapping)

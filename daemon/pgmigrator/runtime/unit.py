@@ -9,6 +9,9 @@ from pgmigrator.core.model import Measured, Observation, Phase, RowCounts
 from pgmigrator.core.report import DrainProof
 from pgmigrator.postgres.failures import Failure as RestoreFailure
 
+#: what the last restore could not mend, the next one may not either: each dumps the source
+RESTORE_INTERVAL_SECONDS = 30.0
+
 
 @dataclass(slots=True)
 class Failure:
@@ -37,6 +40,8 @@ class Unit:
     row_counts: Measured[RowCounts] | None = None
     #: objects that the last restore could not create
     restore_failures: tuple[RestoreFailure, ...] = ()
+    #: when the rest was last restored, in epoch seconds
+    restored_at: float = 0.0
     drain: DrainProof | None = None
     last: Observation | None = None
     #: the subscription may be stopped for a moment: observation waits for it
@@ -50,7 +55,9 @@ class Unit:
 
     def waiting(self, now: float) -> frozenset[str]:
         """Return the kinds that wait for their back-off."""
-        return frozenset(kind for kind, f in self.failures.items() if f.next_at > now)
+        waiting = frozenset(kind for kind, f in self.failures.items() if f.next_at > now)
+        again = self.restored_at + RESTORE_INTERVAL_SECONDS > now
+        return waiting | {"RestoreRest"} if again else waiting
 
     @property
     def stale(self) -> bool:

@@ -230,6 +230,7 @@ async def mark_copied(work: Work, _: a.MarkCopied) -> None:
 async def restore_rest(work: Work, _: a.RestoreRest) -> None:
     """See the action."""
     await _restore(work, restore.restore_rest)
+    work.unit.restored_at = time.time()
     await work.mark(Step.INDEXED)
     work.observer.expire(work.obs.database)
 

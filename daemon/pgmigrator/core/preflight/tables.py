@@ -32,8 +32,8 @@ def replica_identity(obs: Observation) -> Iterator[Found]:
             NOTE if obs.policy.tables_without_identity == "exclude" else DEGRADES,
             f"table {table.name}",
             f"it is not migrated: {table.identity_reason}",
-            f"on the source: ALTER TABLE {table.name} REPLICA IDENTITY {identity};"
-            " (or add a primary key)",
+            "on the source, and on the destination if the table is there already: ALTER TABLE"
+            f" {table.name} REPLICA IDENTITY {identity}; (or add a primary key)",
         )
 
 

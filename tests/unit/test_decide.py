@@ -1,0 +1,259 @@
+"""The ladder of rules: which phase an observation means, and which action comes next."""
+
+import pytest
+
+from pgmigrator.core import actions as a
+from pgmigrator.core.decide import decide
+from pgmigrator.core.marker import Step
+from pgmigrator.core.model import (
+    Measured,
+    Observation,
+    Phase,
+    RoleDifference,
+    RowCountDelta,
+    SchemaItem,
+)
+from pgmigrator.core.preflight import find_problems
+from tests.unit.builders import (
+    ITEMS,
+    NOW,
+    ORDERS,
+    change,
+    database,
+    destination_table,
+    fresh,
+    marked,
+    publication,
+    row_counts,
+    sequence,
+    slot,
+    streaming,
+    switched,
+)
+
+SCHEMA_DONE, SUBSCRIBED, COPIED = Step.SCHEMA_DONE, Step.SUBSCRIBED, Step.COPIED
+BOTH = ((101, ORDERS), (102, ITEMS))
+JUST_ITEMS = ((102, ITEMS),)
+FRESH, EMPTY, RESTORED = fresh(), marked(), marked(SCHEMA_DONE)
+PUBLISHED = change(RESTORED, {"source.publication": publication(*BOTH)})
+WITH_SLOT = change(PUBLISHED, {"source.slot": slot()})
+COPYING = change(streaming(SCHEMA_DONE, SUBSCRIBED), {"row_counts": None})
+INDEXING = streaming(SCHEMA_DONE, SUBSCRIBED, COPIED)
+STREAMING, SWITCHED = streaming(), switched()
+COMPLETING = switched(Step.COMPLETING)
+COMPLETED = change(
+    switched(Step.COMPLETING, Step.COMPLETED), {"source.slot": None, "source.publication": None}
+)
+
+NO_ROLE = RoleDifference(role="app", exists=False, reason="missing", fix="")
+DELTA = RowCountDelta(table=ORDERS, source_rows=3, destination_rows=2)
+NEW_TABLE: dict[str, object] = {
+    "destination.tables.1": destination_table(ITEMS),
+    "source.publication": publication((101, ORDERS)),
+}
+BEHIND: dict[str, object] = {"destination.sequences": (sequence(6),)}
+FULL: dict[str, object] = {"source.slot.retained_bytes": 51 * 1024**3}
+LOST_IDENTITY: dict[str, object] = {"source.tables.1.identity_usable": False}
+ROUTE = "environment.route_error"
+
+
+def lacking(kind: str) -> Measured[tuple[SchemaItem, ...]]:
+    item = SchemaItem(table=str(ORDERS), kind=kind, definition="x", missing=True)
+    return Measured((item,), NOW, 20.0)
+
+
+Case = tuple[Observation, dict[str, object], Phase, a.Action | None]
+CASES: list[Case] = [
+    # nothing is known
+    (FRESH, {"destination": None}, Phase.UNKNOWN, None),
+    (FRESH, {"source": None}, Phase.UNKNOWN, None),
+    (EMPTY, {"source": None}, Phase.UNKNOWN, None),
+    (STREAMING, {"source": None}, Phase.UNKNOWN, None),
+    (STREAMING, {"destination": None}, Phase.UNKNOWN, None),
+    (FRESH, {"destination.newer_marker": "format 2"}, Phase.UNKNOWN, None),
+    # before anything is created
+    (FRESH, {"roles": None}, Phase.PREFLIGHT, None),
+    (FRESH, {ROUTE: None}, Phase.PREFLIGHT, None),
+    (FRESH, {ROUTE: "timeout"}, Phase.BLOCKED, None),
+    (FRESH, {"roles": Measured((NO_ROLE,), NOW, 25.0)}, Phase.PREFLIGHT, a.CreateRoles()),
+    (FRESH, {}, Phase.PREFLIGHT, a.CreateDatabase()),
+    (FRESH, {"destination.database": database()}, Phase.PREFLIGHT, a.AdoptDatabase()),
+    # the schema
+    (EMPTY, {}, Phase.SCHEMA, a.RestoreSchema()),
+    (EMPTY, {ROUTE: "timeout"}, Phase.SCHEMA, None),
+    (EMPTY, {"destination.has_user_objects": True}, Phase.SCHEMA, a.DropUnfinishedDatabase()),
+    (marked(created=False), {"destination.has_user_objects": True}, Phase.SCHEMA, None),
+    (RESTORED, {}, Phase.SCHEMA, a.CreatePublication(BOTH)),
+    (RESTORED, LOST_IDENTITY, Phase.SCHEMA, a.CreatePublication(BOTH[:1])),
+    (
+        RESTORED,
+        {"destination.tables.1.has_rows": True},
+        Phase.SCHEMA,
+        a.CreatePublication(BOTH[:1]),
+    ),
+    (
+        PUBLISHED,
+        {"source.publication": publication((101, ORDERS))},
+        Phase.SCHEMA,
+        a.AddToPublication(JUST_ITEMS),
+    ),
+    (PUBLISHED, {}, Phase.SCHEMA, a.CreateSlot()),
+    (PUBLISHED, LOST_IDENTITY, Phase.SCHEMA, a.DropFromPublication(JUST_ITEMS)),
+    (WITH_SLOT, {}, Phase.SCHEMA, a.CreateSubscription()),
+    (WITH_SLOT, FULL, Phase.SCHEMA, a.DropSlot()),
+    (WITH_SLOT, {"environment.copying_databases": 2}, Phase.SCHEMA, None),
+    (WITH_SLOT, {"environment.copying_databases": 1}, Phase.SCHEMA, a.CreateSubscription()),
+    # the copy
+    (COPYING, {"destination.tables.0.state": "d"}, Phase.COPYING, None),
+    (COPYING, {}, Phase.COPYING, a.MarkCopied()),
+    (COPYING, {"destination.subscription.enabled": False}, Phase.COPYING, a.EnableSubscription()),
+    (COPYING, {"destination.start_remembered": False}, Phase.COPYING, a.RememberStart()),
+    (
+        STREAMING,
+        {"destination.start_remembered": False, "destination_doubt": "an older copy"},
+        Phase.FAILED,
+        None,
+    ),
+    (COPYING, NEW_TABLE, Phase.COPYING, a.AddToPublication(JUST_ITEMS)),
+    (
+        COPYING,
+        {"destination.tables.1": destination_table(ITEMS)},
+        Phase.COPYING,
+        a.RefreshSubscription(),
+    ),
+    (COPYING, LOST_IDENTITY, Phase.COPYING, a.DropFromPublication(JUST_ITEMS)),
+    (COPYING, {"source.publication": publication((101, ORDERS))}, Phase.COPYING, a.MarkCopied()),
+    # a finding that blocked before does not move a phase back
+    (COPYING, {"source.server.settings.max_wal_senders": "1"}, Phase.COPYING, a.MarkCopied()),
+    # the rest
+    (INDEXING, {}, Phase.INDEXING, a.RestoreRest()),
+    (INDEXING, {"running": frozenset({"RestoreRest"})}, Phase.INDEXING, None),
+    (
+        INDEXING,
+        {"running": frozenset({"RestoreRest"}), **BEHIND},
+        Phase.INDEXING,
+        a.SynchronizeSequences(),
+    ),
+    (INDEXING, {"waiting": frozenset({"RestoreRest"})}, Phase.INDEXING, None),
+    # streaming
+    (STREAMING, {}, Phase.CATCHING_UP, None),
+    (STREAMING, BEHIND, Phase.CATCHING_UP, a.SynchronizeSequences()),
+    # a busy application leaves sequences behind in every tick: that must not keep a count away
+    (STREAMING, {"row_counts": None, **BEHIND}, Phase.CATCHING_UP, a.VerifyRowCounts()),
+    (
+        STREAMING,
+        {"row_counts": None, "running": frozenset({"VerifyRowCounts"}), **BEHIND},
+        Phase.CATCHING_UP,
+        a.SynchronizeSequences(),
+    ),
+    (STREAMING, {"schema": lacking("index")}, Phase.CATCHING_UP, a.RestoreRest()),
+    (STREAMING, {"schema": lacking("constraint")}, Phase.CATCHING_UP, a.RestoreRest()),
+    (STREAMING, {"schema": lacking("column")}, Phase.CATCHING_UP, None),
+    (STREAMING, {"row_counts": None}, Phase.CATCHING_UP, a.VerifyRowCounts()),
+    (STREAMING, {"row_counts.at": NOW - 61}, Phase.CATCHING_UP, a.VerifyRowCounts()),
+    (
+        STREAMING,
+        {"row_counts": row_counts(deltas=(DELTA,)), "at": NOW + 11},
+        Phase.CATCHING_UP,
+        a.VerifyRowCounts(),
+    ),
+    (
+        STREAMING,
+        {"source.server.started_at": NOW},
+        Phase.CATCHING_UP,
+        a.VerifyRowCounts(),
+    ),
+    (STREAMING, NEW_TABLE, Phase.CATCHING_UP, a.AddToPublication(JUST_ITEMS)),
+    # a count pauses the subscription: that is no reason to enable it
+    (
+        STREAMING,
+        {"destination.subscription.enabled": False, "running": frozenset({"VerifyRowCounts"})},
+        Phase.CATCHING_UP,
+        None,
+    ),
+    (STREAMING, {"policy.complete": True}, Phase.CATCHING_UP, None),
+    # what a person must mend
+    (STREAMING, {"source.slot": None}, Phase.FAILED, None),
+    (STREAMING, {"source.slot.wal_status": "lost", **FULL}, Phase.FAILED, None),
+    (STREAMING, {"source.publication": None}, Phase.FAILED, None),
+    (STREAMING, {"destination.subscription": None}, Phase.FAILED, None),
+    (STREAMING, {"source.server.identity.timeline": 2}, Phase.FAILED, None),
+    (STREAMING, {"destination.server.identity.timeline": 2}, Phase.FAILED, None),
+    (STREAMING, {"source.server.identity.system_identifier": 1}, Phase.FAILED, None),
+    (STREAMING, {"source.server.identity.timeline": 2, **FULL}, Phase.FAILED, a.DropSlot()),
+    # what protects the source does not wait
+    (STREAMING, FULL, Phase.CATCHING_UP, a.DropSlot()),
+    (STREAMING, {**FULL, "destination": None}, Phase.UNKNOWN, a.DropSlot()),
+    (STREAMING, {**FULL, "running": frozenset({"RestoreRest"})}, Phase.CATCHING_UP, a.DropSlot()),
+    (STREAMING, {"source.slot.sync_retained_bytes": 2**50}, Phase.CATCHING_UP, a.DropSlot()),
+    (
+        STREAMING,
+        {**LOST_IDENTITY, "running": frozenset({"VerifyRowCounts"})},
+        Phase.CATCHING_UP,
+        a.DropFromPublication(JUST_ITEMS),
+    ),
+    # the end
+    (SWITCHED, {}, Phase.SWITCHED, None),
+    (SWITCHED, BEHIND, Phase.SWITCHED, None),
+    (SWITCHED, {"source": None}, Phase.SWITCHED, None),
+    (SWITCHED, {"source.server.identity.timeline": 2}, Phase.SWITCHED, None),
+    (
+        SWITCHED,
+        {"destination.subscription.enabled": True},
+        Phase.SWITCHED,
+        a.DisableSubscription(),
+    ),
+    (SWITCHED, {"policy.complete": True}, Phase.SWITCHED, a.BeginCompletion()),
+    (SWITCHED, {"policy.complete": True, "source.late_writes": 1}, Phase.SWITCHED, None),
+    (SWITCHED, {"policy.complete": True, "source.late_writes": None}, Phase.SWITCHED, None),
+    (SWITCHED, {"policy.complete": True, "source": None}, Phase.SWITCHED, None),
+    (COMPLETING, {}, Phase.SWITCHED, a.RemoveReplication()),
+    (COMPLETING, {"source": None}, Phase.SWITCHED, a.RemoveReplication()),
+    (streaming(SUBSCRIBED, Step.ABANDONED), {}, Phase.SWITCHED, a.RemoveReplication()),
+    (COMPLETED, {}, Phase.COMPLETED, None),
+    (COMPLETED, {"source": None}, Phase.COMPLETED, None),
+    (COMPLETED, {"source.slot": slot()}, Phase.COMPLETED, a.RemoveReplication()),
+    (COMPLETED, {"source.publication": publication()}, Phase.COMPLETED, a.RemoveReplication()),
+]
+
+
+@pytest.mark.parametrize(("obs", "changes", "phase", "action"), CASES)
+def test_phase_and_action(
+    obs: Observation, changes: dict[str, object], phase: Phase, action: a.Action | None
+) -> None:
+    changed = change(obs, changes)
+    decision = decide(changed, find_problems(changed))
+    assert (decision.phase, decision.action) == (phase, action), decision.reason
+    assert decision.reason
+
+
+def test_every_phase_has_a_case() -> None:
+    # `ready` is `catching_up` with every gate passing: see the tests of history
+    assert {case[2] for case in CASES} == set(Phase) - {Phase.READY}
+
+
+def test_every_action_has_a_case() -> None:
+    kinds = {action.__name__ for action in a.Action.__subclasses__()}
+    assert {case[3].kind for case in CASES if case[3] is not None} == kinds
+
+
+def test_what_is_lost_is_named() -> None:
+    changed = change(STREAMING, {"source.slot": None, "source.publication": None})
+    reason = decide(changed, ()).reason
+    assert "slot" in reason
+    assert "publication" in reason
+
+
+def test_who_holds_up_the_slot_is_named() -> None:
+    changed = change(PUBLISHED, {"source.open_writers": ("pid 12, role x",)})
+    assert "pid 12, role x" in decide(changed, ()).reason
+
+
+def test_the_preferred_action_that_waits_lets_the_next_start() -> None:
+    changed = change(
+        STREAMING,
+        {**BEHIND, "schema": lacking("index"), "waiting": frozenset({"RestoreRest"})},
+    )
+    decision = decide(changed, ())
+    assert [offer.kind for offer in decision.offers] == ["RestoreRest", "SynchronizeSequences"]
+    assert decision.action == a.SynchronizeSequences()

@@ -1,0 +1,163 @@
+"""Each invariant stops the actions that would break it, whatever `decide` may have thought."""
+
+import pytest
+
+from pgmigrator.core import actions as a
+from pgmigrator.core.marker import ServerIdentity, Step
+from pgmigrator.core.model import Observation
+from pgmigrator.core.safety import CLAIMS, assert_safe
+from pgmigrator.errors import InvariantBroken
+from tests.unit.builders import (
+    ITEMS,
+    ORDERS,
+    change,
+    database,
+    destination_table,
+    fresh,
+    marked,
+    publication,
+    slot,
+    streaming,
+    switched,
+)
+
+BOTH = ((101, ORDERS), (102, ITEMS))
+FRESH, EMPTY, RESTORED = fresh(), marked(), marked(Step.SCHEMA_DONE)
+READY_TO_COPY = change(RESTORED, {"source.publication": publication(*BOTH), "source.slot": slot()})
+STREAMING, SWITCHED = streaming(), switched()
+COMPLETING = switched(Step.COMPLETING)
+#: ITEMS was published and is not subscribed yet
+PUBLISHED = change(STREAMING, {"destination.tables.1": destination_table(ITEMS)})
+
+#: where each action may run
+SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
+    (a.CreateRoles(), FRESH, {}),
+    (a.CreateDatabase(), FRESH, {}),
+    (a.AdoptDatabase(), FRESH, {"destination.database": database()}),
+    (a.DropUnfinishedDatabase(), EMPTY, {"destination.has_user_objects": True}),
+    (a.RestoreSchema(), EMPTY, {}),
+    (a.CreatePublication(BOTH), RESTORED, {}),
+    (a.CreateSlot(), READY_TO_COPY, {"source.slot": None}),
+    (a.CreateSubscription(), READY_TO_COPY, {}),
+    (a.AddToPublication(((102, ITEMS),)), STREAMING, {}),
+    (a.RefreshSubscription(), PUBLISHED, {}),
+    (a.EnableSubscription(), STREAMING, {"destination.subscription.enabled": False}),
+    (a.RememberStart(), STREAMING, {"destination.start_remembered": False}),
+    (a.MarkCopied(), STREAMING, {}),
+    (a.RestoreRest(), STREAMING, {}),
+    (a.SynchronizeSequences(), STREAMING, {}),
+    (a.VerifyRowCounts(), STREAMING, {}),
+    (a.DropFromPublication(((102, ITEMS),)), STREAMING, {"source.tables.1.identity_usable": False}),
+    (a.DropSlot(), STREAMING, {}),
+    (a.DropSlot(), STREAMING, {"destination": None}),
+    (a.DropSlot(), SWITCHED, {}),
+    (a.DisableSubscription(), SWITCHED, {}),
+    (a.DisableSubscription(), SWITCHED, {"source": None}),
+    (a.BeginCompletion(), SWITCHED, {}),
+    (a.RemoveReplication(), COMPLETING, {}),
+    (a.RemoveReplication(), COMPLETING, {"source": None}),
+    (a.RemoveReplication(), switched(Step.COMPLETED), {}),
+    (a.RemoveReplication(), streaming(Step.SUBSCRIBED, Step.ABANDONED), {}),
+]
+#: those that bring a migration forward; only before the switch
+FORWARD = SAFE[:16]
+#: those that need the source's answer, too
+WITH_SOURCE = SAFE[:18]
+
+KNOWN = "no action starts while a server that it needs is unknown"
+NAMED = "no action starts before its names are known"
+NEWER = "a newer daemon's database is left alone"
+LEFT_ALONE = "a switched destination is left alone"
+ASKED = "only what was asked for is removed"
+AFTER_SWITCH = "a migration ends only after its switch"
+ONCE = "nothing is created again once subscribed"
+OURS = "only our own unfinished database is dropped"
+OVER = "no database is created over another"
+IDENTITY = "every published table has a usable identity"
+EMPTY_TABLES = "no initial copy goes into a table with rows"
+WHOLE = "REFRESH needs a whole publication"
+FOREIGN = "a publication that is not ours is left alone"
+SAME_SERVERS = "the servers are those that were copied"
+
+NO_IDENTITY: dict[str, object] = {"source.tables.0.identity_usable": False}
+FILLED: dict[str, object] = {"destination.tables.1.has_rows": True}
+NOT_LOOKED: dict[str, object] = {"destination.tables.1.has_rows": None}
+THEIRS: dict[str, object] = {"source.publication.comment": "someone else's"}
+OTHER_SERVER = ServerIdentity(system_identifier=1, timeline=1)
+REPLACED: list[dict[str, object]] = [
+    {"source.server.identity": OTHER_SERVER},
+    {"destination.server.identity": OTHER_SERVER},
+    {"source.server.identity.timeline": 2},
+    {"destination_doubt": "it is an older copy"},
+]
+
+UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
+    *((KNOWN, action, obs, {**facts, "source": None}) for action, obs, facts in WITH_SOURCE),
+    *((KNOWN, action, obs, {**facts, "destination": None}) for action, obs, facts in FORWARD),
+    (KNOWN, a.BeginCompletion(), SWITCHED, {"destination": None}),
+    (KNOWN, a.RemoveReplication(), COMPLETING, {"destination": None}),
+    *((NAMED, action, obs, {**facts, "names": None}) for action, obs, facts in SAFE),
+    (NEWER, a.AdoptDatabase(), FRESH, {"destination.newer_marker": "format 2"}),
+    (NEWER, a.SynchronizeSequences(), STREAMING, {"destination.newer_marker": "format 2"}),
+    (NEWER, a.RemoveReplication(), COMPLETING, {"destination.newer_marker": "format 2"}),
+    *((LEFT_ALONE, action, SWITCHED, {}) for action, _, _ in FORWARD),
+    *((LEFT_ALONE, action, switched(Step.COMPLETED), {}) for action, _, _ in FORWARD),
+    *((ASKED, a.RemoveReplication(), obs, {}) for obs in (FRESH, RESTORED, STREAMING, SWITCHED)),
+    *((AFTER_SWITCH, a.BeginCompletion(), obs, {}) for obs in (FRESH, RESTORED, STREAMING)),
+    (AFTER_SWITCH, a.BeginCompletion(), SWITCHED, {"source.late_writes": 1}),
+    (AFTER_SWITCH, a.BeginCompletion(), SWITCHED, {"source.late_writes": None}),
+    (AFTER_SWITCH, a.BeginCompletion(), SWITCHED, {"source": None}),
+    *((ONCE, action, STREAMING, {}) for action, _, _ in FORWARD[:8]),
+    (OURS, a.DropUnfinishedDatabase(), FRESH, {"destination.database": database()}),
+    (OURS, a.DropUnfinishedDatabase(), marked(created=False), {}),
+    (OURS, a.DropUnfinishedDatabase(), RESTORED, {}),
+    (OVER, a.CreateDatabase(), FRESH, {"destination.database": database()}),
+    (OVER, a.AdoptDatabase(), FRESH, {"destination.has_user_objects": True}),
+    (IDENTITY, a.CreatePublication(BOTH), RESTORED, NO_IDENTITY),
+    (IDENTITY, a.CreatePublication(((999, ORDERS),)), RESTORED, {}),
+    (IDENTITY, a.AddToPublication(((101, ORDERS),)), STREAMING, NO_IDENTITY),
+    (EMPTY_TABLES, a.CreateSubscription(), READY_TO_COPY, FILLED),
+    (EMPTY_TABLES, a.CreateSubscription(), READY_TO_COPY, NOT_LOOKED),
+    (EMPTY_TABLES, a.RefreshSubscription(), PUBLISHED, FILLED),
+    (EMPTY_TABLES, a.RefreshSubscription(), PUBLISHED, NOT_LOOKED),
+    (WHOLE, a.RefreshSubscription(), PUBLISHED, {"source.publication": None}),
+    (WHOLE, a.RefreshSubscription(), PUBLISHED, THEIRS),
+    (
+        WHOLE,
+        a.RefreshSubscription(),
+        PUBLISHED,
+        {"source.publication": publication((102, ITEMS))},
+    ),
+    (FOREIGN, a.CreateSlot(), READY_TO_COPY, THEIRS),
+    (FOREIGN, a.CreateSubscription(), READY_TO_COPY, THEIRS),
+    (FOREIGN, a.CreateSubscription(), READY_TO_COPY, {"source.publication": None}),
+    (FOREIGN, a.AddToPublication(BOTH), STREAMING, THEIRS),
+    (FOREIGN, a.DropFromPublication(BOTH), STREAMING, THEIRS),
+    *((SAME_SERVERS, a.RefreshSubscription(), STREAMING, facts) for facts in REPLACED),
+    *((SAME_SERVERS, a.SynchronizeSequences(), STREAMING, facts) for facts in REPLACED),
+    *((SAME_SERVERS, a.EnableSubscription(), STREAMING, facts) for facts in REPLACED),
+    (SAME_SERVERS, a.RememberStart(), STREAMING, {"destination_doubt": "an older copy"}),
+]
+
+
+@pytest.mark.parametrize(("action", "obs", "changes"), SAFE)
+def test_an_action_passes_where_it_belongs(
+    action: a.Action, obs: Observation, changes: dict[str, object]
+) -> None:
+    assert_safe(action, change(obs, changes))
+
+
+@pytest.mark.parametrize(("claim", "action", "obs", "changes"), UNSAFE)
+def test_an_action_is_stopped(
+    claim: str, action: a.Action, obs: Observation, changes: dict[str, object]
+) -> None:
+    with pytest.raises(InvariantBroken) as stopped:
+        assert_safe(action, change(obs, changes))
+    assert claim in str(stopped.value)
+    assert f"{action.kind} on orders/shop" in str(stopped.value)
+
+
+def test_every_claim_and_every_action_has_its_cases() -> None:
+    assert {claim for claim, *_ in UNSAFE} == {meaning for meaning, _ in CLAIMS}
+    kinds = {action.__name__ for action in a.Action.__subclasses__()}
+    assert {action.kind for action, *_ in SAFE} == kinds

@@ -1,0 +1,242 @@
+"""The metrics: unknown is absent, state-sets are complete, and many tables cost little."""
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from pgmigrator.core.freshness import fresh
+from pgmigrator.core.model import Phase, RowCountDelta
+from pgmigrator.core.names import parse_lsn
+from pgmigrator.core.report import (
+    DatabaseReport,
+    GateStatus,
+    Replication,
+    Report,
+    TableState,
+    Verification,
+)
+from pgmigrator.surface import status
+from pgmigrator.surface.catalogue import METRICS, TABLE_SERIES_MAX
+from pgmigrator.surface.instruments import create_instruments
+from pgmigrator.surface.metrics import ReportCollector
+from tests.unit.surface_samples import NOW, database, gate, mapping, report, switched, table
+
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def exposed(current: Report) -> Series:
+    """Render, print and parse again, the way a scrape does."""
+    instruments = create_instruments()
+    instruments.registry.register(ReportCollector(lambda: current))
+    text = generate_latest(instruments.registry).decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(series: Series, name: str, **labels: str) -> float | None:
+    wanted = {"mapping": "orders", "database": "shop"} | labels
+    return series.get((f"pgmigrator_{name}", frozenset(wanted.items())))
+
+
+def of_mapping(series: Series, name: str, **labels: str) -> float | None:
+    wanted = {"mapping": "orders"} | labels
+    return series.get((f"pgmigrator_{name}", frozenset(wanted.items())))
+
+
+def test_metrics_and_status_say_the_same() -> None:
+    current = report(mapping(database()))
+    series, document = exposed(current), status.status(current)["mappings"][0]["databases"][0]
+    replication, copy = document["replication"], document["copy"]
+    assert copy is not None
+    assert replication["confirmed_lsn"] is not None
+    for name, expected in (
+        ("replication_lag_bytes", replication["lag_bytes"]),
+        ("replication_lag_seconds", replication["lag_seconds"]),
+        ("confirmed_flush_lsn_bytes", parse_lsn(replication["confirmed_lsn"])),
+        ("slot_safe_wal_bytes", replication["safe_wal_bytes"]),
+        ("slot_wal_runway_seconds", replication["wal_runway_seconds"]),
+        ("sync_errors_total", replication["sync_errors"]),
+        ("copy_completed_bytes", copy["completed_bytes"]),
+        ("copy_estimated_rows", copy["estimated_rows"]),
+        ("row_count_delta_rows", document["verification"]["row_count_delta"]),
+        ("cutover_ready", document["ready"]),
+    ):
+        assert value(series, name) == expected, name
+    assert (
+        value(series, "slot_retained_wal_bytes", slot="main") == replication["retained_wal_bytes"]
+    )
+    assert value(series, "sequences", state="behind") == document["sequences"]["behind"]
+    for phase in Phase:
+        assert value(series, "database_phase", phase=phase) == (phase == document["phase"])
+    for each in document["gates"]:
+        for state in GateStatus:
+            shown = value(series, "cutover_gate_status", gate=each["name"], status=state)
+            assert shown == (state == each["status"])
+
+
+@pytest.mark.parametrize("seconds", [0, 14, 3600])
+def test_a_stale_light_is_off_in_both(seconds: float) -> None:
+    current = fresh(report(mapping(database())), NOW + seconds)
+    light = status.cutover(current.mappings[0])["ready"]
+    assert light is (seconds == 0)
+    assert value(exposed(current), "cutover_ready") == light
+    assert of_mapping(exposed(current), "mapping_cutover_ready") == light
+
+
+@pytest.mark.parametrize("broken", range(5))
+@pytest.mark.parametrize("state", [GateStatus.FAIL, GateStatus.UNKNOWN])
+def test_any_gate_turns_the_light_off(broken: int, state: GateStatus) -> None:
+    base = database()
+    gates = list(base.gates)
+    gates[broken] = gate(gates[broken].name, state)
+    current = fresh(report(mapping(replace(base, gates=tuple(gates)))), NOW)
+    assert value(exposed(current), "cutover_ready") == 0
+
+
+def test_unknown_has_no_series() -> None:
+    unknown = replace(
+        database(),
+        replication=Replication(),
+        copy=None,
+        indexes={},
+        schema_drift=None,
+        sequences_total=None,
+        verification=Verification(),
+        drain=None,
+    )
+    names = {name for name, _ in exposed(report(mapping(unknown)))}
+    for prefix in (
+        "replication_",
+        "slot_",
+        "confirmed_",
+        "copy_",
+        "tables",
+        "indexes",
+        "schema_drift",
+        "verified_tables",
+        "verification",
+        "apply_errors",
+        "drain_",
+        "switched_",
+        "late_writes",
+    ):
+        assert not [name for name in names if name.startswith(f"pgmigrator_{prefix}")], prefix
+
+
+def test_state_sets_are_complete() -> None:
+    series = exposed(report(mapping(database())))
+    tables = {state: value(series, "tables", state=state) for state in TableState}
+    assert tables == dict.fromkeys(TableState, 0) | {
+        TableState.STREAMING: 5,
+        TableState.COPYING: 1,
+    }
+    statuses = [
+        value(series, "slot_wal_status", status=s)
+        for s in ("reserved", "extended", "unreserved", "lost")
+    ]
+    assert statuses == [1, 0, 0, 0]
+    assert value(series, "conflicts_total", conflict="insert_exists") == 2
+    assert of_mapping(series, "errors_total", category="refused") == 0
+    assert of_mapping(series, "errors_total", category="unreachable") == 2
+    assert of_mapping(series, "server_up", side="destination") == 0
+
+
+def test_switched_shows() -> None:
+    series = exposed(report(mapping(switched(database()))))
+    assert value(series, "switched_timestamp_seconds") == NOW - 1
+    assert value(series, "late_writes") == 0
+
+
+def many(count: int) -> DatabaseReport:
+    worst = tuple(
+        RowCountDelta(table=table(i).name, source_rows=i, destination_rows=0) for i in range(30)
+    )
+    return replace(
+        database(),
+        tables=tuple(table(i, TableState.COPYING) for i in range(count)),
+        verification=Verification(
+            verified_tables=count, mismatched_tables=30, at=NOW, row_count_delta_rows=1, worst=worst
+        ),
+    )
+
+
+def named_tables(series: Iterable[tuple[str, frozenset[tuple[str, str]]]], metric: str) -> set[str]:
+    return {dict(labels)["table"] for name, labels in series if name == f"pgmigrator_{metric}"}
+
+
+def test_ten_thousand_tables_cost_little_and_what_is_left_out_shows() -> None:
+    current = report(mapping(many(10_000)))
+    collector = ReportCollector(lambda: current)
+    began = time.perf_counter()
+    families = list(collector.collect())
+    # the contract says 100 ms; busy machines get some more
+    assert time.perf_counter() - began < 0.5
+    per_database = [
+        sample for family in families for sample in family.samples if "database" in sample.labels
+    ]
+    assert len(per_database) <= 300
+    series = exposed(current)
+    copying = named_tables(series, "table_copy_completed_bytes")
+    assert copying == {f"t{i:05}" for i in range(9_980, 10_000)}
+    assert copying == named_tables(series, "table_copy_estimated_bytes")
+    worst = named_tables(series, "table_row_count_delta_rows")
+    assert worst == {f"t{i:05}" for i in range(10, 30)}
+    assert value(series, "table_series_dropped") == 10_000 + 30 - 2 * TABLE_SERIES_MAX
+
+
+def test_finished_tables_are_gone_at_the_next_scrape() -> None:
+    assert not named_tables(
+        exposed(report(mapping(replace(database(), tables=(table(1),))))),
+        "table_copy_completed_bytes",
+    )
+
+
+def test_registering_collects_nothing() -> None:
+    def never() -> Report:
+        raise AssertionError("collected")
+
+    create_instruments().registry.register(ReportCollector(never))
+
+
+def test_daemons_do_not_share_instruments() -> None:
+    one, other = create_instruments(), create_instruments()
+    one.tick_duration_seconds.observe(0.2)
+    one.query_duration_seconds.labels(side="source", query="tables").observe(0.1)
+    name = "pgmigrator_tick_duration_seconds_count"
+    assert one.registry.get_sample_value(name) == 1
+    assert other.registry.get_sample_value(name) == 0
+
+
+# --- promtool's rules, since promtool is not everywhere ------------------------------------------
+
+_NOT_BASE = re.compile(
+    r"_(milliseconds|microseconds|nanoseconds|minutes|hours|days|kilobytes|megabytes|gigabytes|"
+    r"kilo\w+|percent|ms|s|sec|secs|mb|gb)(_|$)"
+)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_names_pass_the_linter(metric: object) -> None:
+    found = next(each for each in METRICS if each is metric)
+    name = found.full_name
+    assert re.fullmatch(r"pgmigrator_[a-z][a-z0-9_]*", name)
+    assert found.help.endswith(".")
+    assert name.endswith("_total") is (found.kind == "counter")
+    assert not name.endswith(("_count", "_sum", "_bucket", "_info_total"))
+    assert not re.search(r"_(gauge|counter|histogram|summary|untyped)(_|$)", name)
+    assert not _NOT_BASE.search(name)
+    assert all(re.fullmatch(r"[a-z][a-z_]*", label) for label in found.labels)
+    assert not {"le", "quantile", "job", "instance"} & set(found.labels)
+
+
+def test_names_are_unique() -> None:
+    names = [metric.name for metric in METRICS]
+    assert len(names) == len(set(names))
