@@ -1,14 +1,22 @@
 """A small application for the end-to-end tests: enough of everything, quick to copy."""
 
+import os
 import subprocess
+import threading
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import psycopg
 from psycopg import sql
 
 from pgmigrator.demo.compare import open_snapshots
 from pgmigrator.demo.servers import Server
+
+#: without such a bound the light is never green
+SOURCE = {"max_slot_wal_keep_size": "1GB"}
 
 SCHEMA = """
 CREATE TYPE status AS ENUM ('new', 'paid', 'sent');
@@ -74,6 +82,66 @@ WRITES = (
 )
 
 
+class Application:
+    """Runs statements one after the other, in a session of its own, until the block ends.
+
+    Every error is kept: a migration must not cause a single one.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        statements: Sequence[str] = WRITES,
+        database: str = "shop",
+        pause_seconds: float = 0.02,
+    ) -> None:
+        self.statements = tuple(statements)
+        self.errors: list[str] = []
+        self.done: Counter[str] = Counter()
+        self._dsn = server.dsn(database)
+        self._pause_seconds = pause_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the session, after the statement under way."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with psycopg.connect(self._dsn, autocommit=True, application_name="shop") as connection:
+            while not self._stop.is_set():
+                for statement in self.statements:
+                    self._execute(connection, statement)
+                    self._stop.wait(self._pause_seconds)
+
+    def _execute(self, connection: psycopg.Connection[Any], statement: str) -> None:
+        try:
+            connection.execute(statement.encode())
+            self.done[statement] += 1
+        except psycopg.Error as error:
+            self.errors.append(f"{statement}: {error}")
+
+
+def execute(server: Server, *statements: str, database: str = "shop") -> None:
+    """Run statements, each in a transaction of its own."""
+    with psycopg.connect(server.dsn(database), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
 def value(server: Server, query: Any, database: str = "shop") -> Any:
     """Return the only value of a query."""
     with psycopg.connect(server.dsn(database), autocommit=True) as connection:
@@ -88,18 +156,29 @@ def differences(source: Server, destination: Server, *databases: str) -> list[st
         return [str(difference) for difference in snapshots.compare().differences]
 
 
-def dump(bin_dir: Path, server: Server, *databases: str) -> str:
+def dump(bin_dir: Path, server: Server, *databases: str, options: Sequence[str] = ()) -> str:
     """Return what pg_dump and pg_dumpall say of a source: it must never change."""
     texts = [
         _output(bin_dir / "pg_dumpall", "--globals-only", "--restrict-key=x", "-d", server.dsn())
     ]
     for database in databases or ("shop",):
-        arguments = ("--schema-only", "--restrict-key=x", "-d", server.dsn(database))
+        arguments = ("--schema-only", "--restrict-key=x", *options, "-d", server.dsn(database))
         texts.append(_output(bin_dir / "pg_dump", *arguments))
     return "\n".join(texts)
 
 
-def _output(*command: object) -> str:
+def dump_all(bin_dir: Path, server: Server) -> str:
+    """Return everything that a server holds: what is not ours must stay byte-identical."""
+    # pg_dumpall hands a connection string on without its password
+    command = (bin_dir / "pg_dumpall", "--restrict-key=x", "-d", server.dsn())
+    return _output(*command, PGPASSWORD=server.password)
+
+
+def _output(*command: object, **environment: str) -> str:
     return subprocess.run(
-        [str(part) for part in command], check=True, capture_output=True, text=True
+        [str(part) for part in command],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
     ).stdout

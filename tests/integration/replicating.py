@@ -185,6 +185,7 @@ def _subscribe(replicated: Replicated) -> None:
         "CREATE SCHEMA pgmigrator",
         "CREATE TABLE pgmigrator.tables (schema_name text, table_name text, source_oid bigint)",
         SQL("INSERT INTO pgmigrator.tables VALUES {}").format(values),
+        "CREATE TABLE pgmigrator.start AS SELECT pg_postmaster_start_time() AS started_at",
         SQL(
             "CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {}"
             " WITH (create_slot = false, copy_data = true)"

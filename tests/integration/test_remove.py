@@ -84,9 +84,9 @@ async def test_a_crash_anywhere_heals(
 
     real: Callable[..., Any] = getattr(remove, step)
 
-    async def crashing(*arguments: object) -> None:
+    async def crashing(*arguments: object, **options: object) -> None:
         if when == "after":
-            await real(*arguments)
+            await real(*arguments, **options)
         raise Crash
 
     with monkeypatch.context() as patched:

@@ -1,6 +1,7 @@
 """The cutover as the guide says: stop, switch, compare, go on over there, complete, prove."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from pgmigrator.demo import traces
 from pgmigrator.demo.application import DATABASES, Application
@@ -48,11 +49,10 @@ class Cutover:
         outcome = self._command("switch")
         with open_snapshots(stage.source.dsn, stage.destination.dsn, DATABASES) as snapshots:
             pause_seconds = self.go_on()
-            self.screen.say(f"switched; {_proof(outcome)}")
+            self._say_proof(outcome)
             self.screen.say(
                 f"the application writes to the destination; pause {pause_seconds:.2f} s"
             )
-            self.watch.look()
             compared = self._compare(snapshots)
         return Moved(compared, pause_seconds, committed)
 
@@ -71,7 +71,7 @@ class Cutover:
 
     def _compare(self, snapshots: Snapshots) -> Comparison:
         self.screen.doing("comparing every table and sequence of both sides, as of the switch")
-        compared = snapshots.compare()
+        compared = self.watch.during(snapshots.compare)
         if found := compared.differences:
             named = [str(difference) for difference in found[:DIFFERENCES_SHOWN]]
             raise DemoFailed(f"the sides differ in {len(found)} objects", *named)
@@ -80,13 +80,21 @@ class Cutover:
         )
         return compared
 
+    def _say_proof(self, outcome: OutcomeDocument) -> None:
+        for drain in outcome["drains"]:
+            self.screen.say(
+                f"{drain['database']}: drained, everything up to {drain['lsn']} has arrived"
+                f" ({drain['duration_seconds']:.2f} s)"
+            )
+        self.screen.say(f"{outcome['message']}: the subscriptions are off")
+
     def complete(self) -> None:
         """End the migration while the application goes on writing.
 
         :raises DemoFailed: it was refused, or did not end.
         """
         self.screen.doing("completing: removing everything of ours")
-        self._command("complete")
+        self.watch.during(partial(self._command, "complete"))
         self.watch.until(
             lambda mapping: mapping["phase"] == "completed", "completed", STEP_TIMEOUT_SECONDS
         )
@@ -120,10 +128,3 @@ class Cutover:
             for each in document.get("blocking", [])
         ]
         raise DemoFailed(f"{verb} was refused with status {answer.status}: {said}", *blocking)
-
-
-def _proof(outcome: OutcomeDocument) -> str:
-    return "; ".join(
-        f"{drain['database']} drained to {drain['lsn']} in {drain['duration_seconds']:.2f} s"
-        for drain in outcome["drains"]
-    )

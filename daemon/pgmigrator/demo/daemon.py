@@ -81,20 +81,7 @@ class Daemon:
 
     def start(self) -> None:
         """Start it; it serves within a second or two."""
-        self._secrets_dir.mkdir(mode=0o700)
-        for path, secret in (
-            (self.token_path, self.token),
-            (
-                self._secrets_dir / "PGMIGRATOR_INSTANCES__PG16__PASSWORD",
-                self.stage.source.password,
-            ),
-            (
-                self._secrets_dir / "PGMIGRATOR_INSTANCES__PG18__PASSWORD",
-                self.stage.destination.password,
-            ),
-        ):
-            path.touch(0o600)
-            path.write_text(secret)
+        self.write_secrets()
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pgmigrator", "run"],
@@ -104,6 +91,18 @@ class Daemon:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us; we stop it in good order
             )
+
+    def write_secrets(self) -> None:
+        """Write its secret files, each named like its variable, for nobody else to read."""
+        self._secrets_dir.mkdir(mode=0o700)
+        source, destination = self.stage.source, self.stage.destination
+        for path, secret in (
+            (self.token_path, self.token),
+            (self._secrets_dir / "PGMIGRATOR_INSTANCES__PG16__PASSWORD", source.password),
+            (self._secrets_dir / "PGMIGRATOR_INSTANCES__PG18__PASSWORD", destination.password),
+        ):
+            path.touch(0o600)
+            path.write_text(secret)
 
     def mapping(self) -> MappingDocument | None:
         """Read where the migration stands; None: it did not answer.

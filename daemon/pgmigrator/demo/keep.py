@@ -15,8 +15,10 @@ from pgmigrator.demo.cutover import Cutover
 from pgmigrator.demo.daemon import MAPPING, Daemon
 from pgmigrator.demo.screen import Screen
 from pgmigrator.demo.servers import HOST, SUPERUSER, Server
+from pgmigrator.demo.watch import DemoFailed
 
 POLL_SECONDS = 0.5
+HEADER, PASSFILE = "authorization", "pgpass"
 
 
 def keep_running(screen: Screen, cutover: Cutover) -> None:
@@ -44,74 +46,66 @@ def _obey(number: int, screen: Screen, cutover: Cutover) -> None:
     if number == signal.SIGUSR1:
         cutover.traffic.stop()
         screen.say("the application stopped")
-    else:
+        return
+    try:
         cutover.go_on()
         screen.say("the application writes to the destination")
+    except DemoFailed as error:  # e.g. before the switch: worth to be seen, no reason to end
+        screen.say(str(error))
 
 
 def write_credentials(daemon: Daemon) -> None:
-    """Write the files that curl and psql take the token and the passwords from."""
-    _private(_header_path(daemon), f"Authorization: Bearer {daemon.token}\n")
+    """Write the files that curl and psql take the token and the passwords from.
+
+    They would be in the process list otherwise.
+    """
+    _private(daemon.folder / HEADER, f"Authorization: Bearer {daemon.token}\n")
     servers = (daemon.stage.source, daemon.stage.destination)
     lines = [f"{HOST}:{server.port}:*:{SUPERUSER}:{server.password}\n" for server in servers]
-    _private(_passfile(daemon), "".join(lines))
+    _private(daemon.folder / PASSFILE, "".join(lines))
 
 
 def instructions(daemon: Daemon, database: str) -> str:
     """Write the URLs, and lines to copy; none of them holds a secret."""
-    url, pid = f"{daemon.url}/cutover/{MAPPING}", os.getpid()
-    command = _command()
-    post = f"curl -sS -H @{shlex.quote(str(_header_path(daemon)))} -d '{{}}' {url}"
-    options = f"{MAPPING} --url {daemon.url} --token-file {shlex.quote(str(daemon.token_path))}"
+    source, destination = daemon.stage.source, daemon.stage.destination
+    url, pid, command = f"{daemon.url}/cutover/{MAPPING}", os.getpid(), _command()
+    post = f"curl -sS -H @{HEADER} -d '{{}}' {url}"
+    token_file = daemon.token_path.relative_to(daemon.folder)
+    options = f"{MAPPING} --url {daemon.url} --token-file {token_file}"
+    programs = shlex.quote(str(destination.installation.bin_dir))
     return f"""
-The light is green. Everything keeps running until Ctrl-C; play with it in another terminal.
+The light is green. Everything keeps running until Ctrl-C. In another terminal:
 
-Look
-  {daemon.url}/status?format=text
-  {daemon.url}/cutover/{MAPPING}/guide
-  {daemon.url}/metrics
-  curl -sS {daemon.url}/status/{MAPPING}?format=text
-  curl -fsS {url}                    # exit status 0: green
+  cd {shlex.quote(str(daemon.folder))}      # its log; files with the token and the passwords
+
+look
+  curl -sS '{daemon.url}/status/{MAPPING}?format=text'
+  curl -sS {url}/guide
+  curl -sS {daemon.url}/metrics
+  curl -fsS {url}      # exit status 0: green
   {command} status {MAPPING} --watch --url {daemon.url}
 
-Cut over (the header file holds the token)
-  {post}/drain      # refused: it names who still writes
-  kill -USR1 {pid}          # the application stops
+cut over
+  {post}/drain      # refused: names who still writes
+  kill -USR1 {pid}      # the application stops
   {post}/switch
-  kill -USR2 {pid}          # the application writes to the destination
+  kill -USR2 {pid}      # the application writes to the destination
   {post}/complete
-or, for example
-  {command} switch {options}
+  {command} switch {options}      # the same as curl
 
-Both servers
-  export PGPASSFILE={shlex.quote(str(_passfile(daemon)))}
-  {_psql(daemon, daemon.stage.source, database)}   # source
-  {_psql(daemon, daemon.stage.destination, database)}   # destination
-
-The daemon's log
-  {daemon.log_path}
+look into the servers
+  export PGPASSFILE="$PWD/{PASSFILE}" PATH={programs}:"$PATH"
+  {_psql(source, database)}      # source
+  {_psql(destination, database)}      # destination
 """
 
 
-def _header_path(daemon: Daemon) -> Path:
-    return daemon.folder / "authorization"
-
-
-def _passfile(daemon: Daemon) -> Path:
-    return daemon.folder / "pgpass"
-
-
-def _psql(daemon: Daemon, server: Server, database: str) -> str:
-    program = daemon.stage.destination.installation.bin_dir / "psql"
-    name = shlex.quote(database)
-    return f"{shlex.quote(str(program))} -h {HOST} -p {server.port} -U {SUPERUSER} {name}"
+def _psql(server: Server, database: str) -> str:
+    return f"psql -h {HOST} -p {server.port} -U {SUPERUSER} {shlex.quote(database)}"
 
 
 def _command() -> str:
-    program = Path(sys.executable).with_name("pgmigrator")
-    here = Path.cwd()
-    shown = program.relative_to(here) if program.is_relative_to(here) else program
-    return shlex.quote(str(shown))
+    return shlex.quote(str(Path(sys.executable).with_name("pgmigrator")))
 
 
 def _private(path: Path, text: str) -> None:

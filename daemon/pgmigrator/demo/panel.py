@@ -18,6 +18,8 @@ from pgmigrator.surface.status_text import size
 BAR_WIDTH = 16
 GATE_COLUMNS = 4
 REASONS_SHOWN = 3
+#: from the switch on, gates no longer count
+WITHOUT_GATES = ("switched", "completed")
 _PHASE_STYLES = {
     "ready": "bold green",
     "completed": "bold green",
@@ -56,7 +58,8 @@ def panel(view: View) -> RenderableType:
     phase = view.mapping["phase"]
     title = Text.assemble("migration ", (phase, _PHASE_STYLES.get(phase, "bold cyan")))
     parts: list[RenderableType] = [_databases(view)]
-    if any(database["gates"] for database in view.mapping["databases"]):
+    measured = any(database["gates"] for database in view.mapping["databases"])
+    if measured and phase not in WITHOUT_GATES:
         parts += [Text(""), _gates(view.mapping["databases"]), *_reasons(view.mapping["databases"])]
     parts += [Text(""), _writes(view.writes)]
     return Panel(

@@ -83,7 +83,8 @@ def waiting(database: DatabaseDocument) -> list[GateDocument]:
 def changes(before: MappingDocument | None, after: MappingDocument) -> list[Change]:
     """Say what is new since the document before; None: there was none."""
     found: list[Change] = []
-    if before is None or before["phase"] != after["phase"]:
+    old_phase = before["phase"] if before and before["databases"] else None
+    if after["databases"] and after["phase"] != old_phase:
         found.append(Change(f"phase {after['phase']}", milestone=True))
     known = {database["name"]: database for database in before["databases"]} if before else {}
     for database in after["databases"]:

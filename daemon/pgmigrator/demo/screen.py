@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pgmigrator.demo.panel import View, panel
 from pgmigrator.demo.progress import changes
+from pgmigrator.surface.documents import MappingDocument
 
 REFRESH_PER_SECOND = 8
 
@@ -27,7 +28,8 @@ class Screen:
         self._console = console
         self._started_at_s = time.monotonic()
         self._spinner = Spinner("dots", style="cyan")
-        self._view: View | None = None
+        self._before: MappingDocument | None = None
+        self._panel: RenderableType | None = None
         self._live: Live | None = None
         if console.is_terminal:
             self._live = Live(
@@ -63,11 +65,11 @@ class Screen:
 
     def show(self, view: View) -> None:
         """Show where the migration stands: what is new, and on a terminal everything."""
-        before = self._view.mapping if self._view else None
-        for change in changes(before, view.mapping):
+        for change in changes(self._before, view.mapping):
             if change.milestone or self._live is None:
                 self._line("• " if self._live else "", change.text)
-        self._view = view
+        self._before = view.mapping
+        self._panel = panel(view)
 
     def text(self, text: str) -> None:
         """Print text as it is, to be read and copied."""
@@ -109,6 +111,4 @@ class Screen:
         self._console.print(line, soft_wrap=True)
 
     def _drawing(self) -> RenderableType:
-        if self._view is None:
-            return self._spinner
-        return Group(panel(self._view), self._spinner)
+        return self._spinner if self._panel is None else Group(self._panel, self._spinner)

@@ -5,6 +5,8 @@ Whatever goes wrong with the daemon, the migration or the application ends the d
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from pgmigrator.demo.daemon import Daemon
 from pgmigrator.demo.panel import View, Writes
@@ -16,6 +18,8 @@ from pgmigrator.surface.documents import MappingDocument
 POLL_SECONDS = 0.5
 #: errors of the application that are named
 ERRORS_SHOWN = 3
+
+T = TypeVar("T")
 
 
 class DemoFailed(RuntimeError):
@@ -58,6 +62,15 @@ class Watch:
                 stood = obstacles(mapping) if mapping else ["the daemon does not answer"]
                 raise DemoFailed(f"{what} was not reached in {timeout_seconds:.0f} s", *stood)
             time.sleep(POLL_SECONDS)
+
+    def during(self, work: Callable[[], T]) -> T:
+        """Go on showing what happens while something else is done; return what that returned."""
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            while not future.done():
+                self.look()
+                wait([future], POLL_SECONDS)
+            return future.result()
 
     def look(self) -> MappingDocument | None:
         """Read the status once and show it; None: the daemon did not answer."""

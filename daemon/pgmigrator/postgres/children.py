@@ -153,6 +153,7 @@ async def run_offline(tools: Tools, program: str, arguments: Sequence[str]) -> N
         stdin=DEVNULL,
         stdout=DEVNULL,
         stderr=PIPE,
+        env=_without_ours(),
         start_new_session=True,
         preexec_fn=_die_with_parent(),
     )
@@ -174,8 +175,8 @@ def failure(program: str, endpoint: Endpoint, ended: Ended) -> MigratorError:
 
 
 def _environment(endpoint: Endpoint, folder: Path, options: Mapping[str, str]) -> dict[str, str]:
-    """The child's environment: ours without libpq's variables, so that nothing leaks in."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    """The environment of a child that talks to a server."""
+    environment = _without_ours()
     settings = {"client_connection_check_interval": "1s"} | dict(options)
     environment["PGOPTIONS"] = " ".join(f"-c {name}={value}" for name, value in settings.items())
     environment["LC_ALL"] = "C"
@@ -188,6 +189,11 @@ def _environment(endpoint: Endpoint, folder: Path, options: Mapping[str, str]) -
     elif own := os.environ.get("PGPASSFILE"):
         environment["PGPASSFILE"] = own
     return environment
+
+
+def _without_ours() -> dict[str, str]:
+    """Our environment without our settings, which hold secrets, and without libpq's variables."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
 def _die_with_parent() -> Callable[[], None] | None:

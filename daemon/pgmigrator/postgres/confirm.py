@@ -14,7 +14,6 @@ from psycopg import sql
 from pgmigrator.postgres.connect import Connection, SourceWriter
 
 NUDGE = sql.SQL("SELECT pg_logical_emit_message(true, 'pgmigrator', 'nudge')")
-#: for the destination's session: with `on` a commit hangs while a synchronous standby is missing
 
 _CONFIRMED = """
 SELECT (confirmed_flush_lsn - '0/0')::bigint AS lsn, active

@@ -3,6 +3,8 @@
 import asyncio
 import zlib
 
+from pgmigrator.errors import MigratorError
+from pgmigrator.postgres.backoff import Backoff
 from pgmigrator.postgres.connect import Connection, Endpoint, connect, fetch, session, translated
 
 #: sessions that only look, and may therefore be there beside those of the holder
@@ -19,6 +21,7 @@ class AdvisoryLock:
         self._destination = destination
         self._key = zlib.crc32(f"pgmigrator/{destination.mapping}".encode())
         self._connection: Connection | None = None
+        self._backoff = Backoff()
 
     async def is_held(self) -> bool:
         """Tell whether the session that holds the lock still answers."""
@@ -38,13 +41,19 @@ class AdvisoryLock:
 
         :raises Unreachable: the destination does not answer.
         """
-        with translated(self._destination):
-            connection = await connect(
-                self._destination, self._destination.instance.database, "lease"
-            )
-            rows = await fetch(
-                connection, "SELECT pg_try_advisory_lock(%(key)s) AS locked", {"key": self._key}
-            )
+        self._backoff.check()
+        try:
+            with translated(self._destination):
+                connection = await connect(
+                    self._destination, self._destination.instance.database, "lease"
+                )
+                rows = await fetch(
+                    connection, "SELECT pg_try_advisory_lock(%(key)s) AS locked", {"key": self._key}
+                )
+        except MigratorError as error:
+            self._backoff.failed(error)
+            raise
+        self._backoff.succeeded()
         if rows[0]["locked"]:
             self._connection = connection
             return True

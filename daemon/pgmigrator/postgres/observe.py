@@ -28,6 +28,7 @@ from pgmigrator.core.roles import compare as compare_roles
 from pgmigrator.errors import MigratorError, Unreachable
 from pgmigrator.postgres import destination as destination_facts
 from pgmigrator.postgres import fingerprint, roles, source, subscription
+from pgmigrator.postgres.backoff import Backoff
 from pgmigrator.postgres.connect import Connection, Endpoint, connect, fetch, translated
 from pgmigrator.postgres.queries import query
 
@@ -100,6 +101,7 @@ class Observer:
         self._timed = timed
         self._fresh = max(3 * refresh_interval_seconds, 15.0)
         self._connections: dict[tuple[str, str], Connection] = {}
+        self._backoffs: dict[tuple[str, str], Backoff] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
         self._schedules: dict[str, _Schedules] = {}
         self._roles: Scheduled[tuple[RoleDifference, ...]] = Scheduled(10, self._fresh)
@@ -298,9 +300,21 @@ class Observer:
         async with self._locks.setdefault(key, asyncio.Lock()):
             connection = self._connections.get(key)
             if connection is None or connection.closed or connection.broken:
-                connection = await connect(endpoint, database, "observe")
+                connection = await self._connect(endpoint, database)
                 self._connections[key] = connection
             return connection
+
+    async def _connect(self, endpoint: Endpoint, database: str) -> Connection:
+        backoff = self._backoffs.setdefault((endpoint.side, database), Backoff())
+        backoff.check()
+        try:
+            with translated(endpoint):
+                connection = await connect(endpoint, database, "observe")
+        except MigratorError as error:
+            backoff.failed(error)
+            raise
+        backoff.succeeded()
+        return connection
 
     async def _forget(self, endpoint: Endpoint, database: str) -> None:
         connection = self._connections.pop((endpoint.side, database), None)

@@ -17,14 +17,19 @@ from pgmigrator.postgres.connect import Connection, SourceWriter, fetch
 
 STOP_TIMEOUT_S = 10.0
 
+#: A worker that left the subscription is still a process for a moment, which holds the replication
+#: origin (the next worker would fail and wait for wal_retrieve_retry_interval) and owes statistics.
 _STATE = """
 SELECT s.subenabled AS enabled,
-       (SELECT count(w.pid) FROM pg_stat_subscription w WHERE w.subid = s.oid)::int AS workers
+       (SELECT count(w.pid) FROM pg_stat_subscription w WHERE w.subid = s.oid)::int AS workers,
+       (SELECT count(*) FROM pg_stat_activity a
+         WHERE a.datid = s.subdbid AND a.backend_type LIKE 'logical replication%%'
+           AND NOT EXISTS (SELECT FROM pg_stat_subscription w
+                            WHERE w.pid = a.pid AND w.subid <> s.oid))::int AS processes
   FROM pg_subscription s
  WHERE s.subname = %(name)s
    AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-
 _APPLIED = """
 SELECT (pg_replication_origin_progress('pg_' || oid::text, false) - '0/0')::bigint AS lsn
   FROM pg_subscription
@@ -94,6 +99,9 @@ async def _assert_enabled(destination: Connection, name: str) -> None:
 async def _until_workers(destination: Connection, name: str, *, running: bool) -> bool:
     async def settled() -> bool:
         rows = await fetch(destination, _STATE, {"name": name})
-        return not rows or (rows[0]["workers"] > 0) is running
+        if not rows:
+            return True
+        [row] = rows
+        return row["workers"] > 0 if running else row["workers"] == row["processes"] == 0
 
     return await eventually(settled, STOP_TIMEOUT_S)

@@ -1,7 +1,7 @@
 """The schema after the copy: what the destination still lacks, while changes stream in.
 
 Each entry of the archive runs in a session of ours that never wins against the apply worker: it
-asks for its locks for two seconds only, notices a deadlock long before apply does, gives up and
+asks for its locks for half a second only, notices a deadlock long before apply does, gives up and
 tries again until it is done. One object that fails is named and the rest goes on.
 """
 
@@ -24,10 +24,11 @@ from pgmigrator.postgres.queries import query
 
 ACTION = "RestoreRest"
 
-#: with PostgreSQL's default of 1 s the apply worker may be the one that a deadlock aborts
+#: A deadlock must never abort the apply worker, which looks for one after the server's 1 s of
+#: waiting, and nobody looks twice: so ours looks at once, and has given up before apply looks.
 OPTIONS = {
     "deadlock_timeout": "20ms",
-    "lock_timeout": "2s",
+    "lock_timeout": "500ms",
     "statement_timeout": "0",
     "transaction_timeout": "0",
     "check_function_bodies": "off",

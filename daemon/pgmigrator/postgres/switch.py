@@ -16,7 +16,6 @@ from pgmigrator.core.report import DrainProof
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres import triggers
-from pgmigrator.postgres.confirm import eventually
 from pgmigrator.postgres.connect import Connection, fetch, session
 from pgmigrator.postgres.drain import Sides, prove, refused, sides
 from pgmigrator.postgres.pair import DatabasePair
@@ -25,9 +24,6 @@ from pgmigrator.postgres.pgoutput import late_writes
 from pgmigrator.postgres.queries import query
 
 ACTION = "switch"
-
-#: a worker reports what it wrote when it ends, shortly after it left the subscription
-WORKER_EXIT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +144,7 @@ async def _written_since(on: Sides, proof: DrainProof) -> bool:
 
 
 async def _baseline(connection: Connection) -> str:
-    """Return a text that changes with every write; wait until former workers have reported."""
-
-    async def no_worker() -> bool:
-        rows = await fetch(
-            connection,
-            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
-            " AND backend_type LIKE 'logical replication%'",
-        )
-        return not rows
-
-    await eventually(no_worker, WORKER_EXIT_TIMEOUT_S)
+    """Return a text that changes with every write; former workers must be gone."""
     baseline: str = (await fetch(connection, query("baseline")))[0]["baseline"]
     return baseline
 

@@ -68,6 +68,8 @@ class MappingRunner:
         self._neighbours = neighbours
         self._dump_lock = dump_lock
         self._listed: tuple[str, ...] = ()
+        #: why they could not be listed
+        self._unlisted = ""
         self._limit = asyncio.Semaphore(OBSERVED_AT_ONCE)
         self._ticking = asyncio.Lock()
 
@@ -94,7 +96,7 @@ class MappingRunner:
             if report is not None:
                 databases.append(report)
         self.report = reporting.mapping_report(
-            self.report, tuple(databases), observations, self.lease
+            self.report, tuple(databases), observations, self.lease, self._unlisted
         )
 
     async def look(self) -> list[Observation]:
@@ -136,17 +138,25 @@ class MappingRunner:
         """Re-read which databases belong to the mapping; keep those known if nobody answers."""
         wanted = self.mapping.databases
         if wanted is None:
-            try:
-                found = await self.observer.source_databases()
-                excluded = set(self.mapping.exclude_databases)
-                self._listed = tuple(name for name in found if name not in excluded)
-            except (MigratorError, TimeoutError) as error:
-                log.warning("databases not listed", mapping=self.name, reason=str(error))
+            await self._read_list()
             wanted = self._listed
         for database in wanted:
             if database not in self.units:
                 history = History(started_at=time.time(), phase_since=time.time())
                 self.units[database] = Unit(self.name, database, history)
+
+    async def _read_list(self) -> None:
+        try:
+            found = await self.observer.source_databases()
+        except (MigratorError, TimeoutError) as error:
+            reason = str(error) or "the source did not answer in time"
+            if reason != self._unlisted:
+                log.warning("databases not listed", mapping=self.name, reason=reason)
+            self._unlisted = reason
+            return
+        self._unlisted = ""
+        excluded = set(self.mapping.exclude_databases)
+        self._listed = tuple(name for name in found if name not in excluded)
 
     async def _observe(self, unit: Unit) -> Observation:
         async with self._limit, unit.pause:

@@ -37,8 +37,12 @@ def mapping_report(
     databases: tuple[DatabaseReport, ...],
     observations: list[Observation],
     lease: Lease,
+    unlisted: str,
 ) -> MappingReport:
-    """Return the report of this tick, given the one of the tick before."""
+    """Return the report of this tick, given the one of the tick before.
+
+    `unlisted` says why the source's databases could not be listed; "" if they were.
+    """
     phase = least_advanced(tuple(database.phase for database in databases))
     now = time.time()
     blocked = [obs.source.blocked_sessions for obs in observations if obs.source]
@@ -46,27 +50,33 @@ def mapping_report(
         before,
         phase=phase,
         phase_since=before.phase_since if phase is before.phase else now,
-        source=_server(before.source, observations, "source"),
+        source=_server(before.source, observations, "source", unlisted),
         destination=_server(before.destination, observations, "destination"),
         databases=databases,
-        problems=_problems(before, databases, lease, now),
+        problems=_problems(before, databases, lease, unlisted, now),
         lease_held=lease.held,
         observed_at=now,
         source_sessions_blocked=max(blocked, default=None),
     )
 
 
-def _server(before: ServerReport, observations: list[Observation], side: str) -> ServerReport:
+def _server(
+    before: ServerReport, observations: list[Observation], side: str, silence: str = ""
+) -> ServerReport:
     answers = [(obs.at, getattr(obs, side)) for obs in observations if getattr(obs, side)]
     if not answers:
         errors = [getattr(obs, f"{side}_error") for obs in observations]
-        return replace(before, up=False, reason=next(filter(None, errors), "not read"))
+        return replace(before, up=False, reason=next(filter(None, errors), silence or "not read"))
     at, facts = answers[-1]
     return replace(before, version=facts.server.version, up=True, observed_at=at, reason="")
 
 
 def _problems(
-    before: MappingReport, databases: tuple[DatabaseReport, ...], lease: Lease, now: float
+    before: MappingReport,
+    databases: tuple[DatabaseReport, ...],
+    lease: Lease,
+    unlisted: str,
+    now: float,
 ) -> tuple[OpenProblem, ...]:
     """What concerns the mapping as a whole."""
     found = []
@@ -87,8 +97,8 @@ def _problems(
                 check="databases",
                 severity=Severity.DEGRADES,
                 object=before.name,
-                reason="no database was found on the source yet",
-                fix=f"see the log; or name them in {variable}",
+                reason=unlisted or "no database was found on the source yet",
+                fix=f"make the source answer; or name the databases in {variable}",
             )
         )
     since = {known.id: known.since for known in before.problems}
