@@ -101,7 +101,7 @@ def completed(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
     """Everything of ours is gone, or will be once the source answers again."""
     if not _passed(obs, Step.COMPLETED):
         return None
-    if obs.source is not None and (obs.source.slot or obs.source.publication):
+    if any(plan.left_on_source(obs)):
         return Decision(
             Phase.COMPLETED, "removing what was left on the source", (a.RemoveReplication(),)
         )
@@ -298,7 +298,9 @@ def _sequences(obs: Observation) -> tuple[a.Action, ...]:
 
 
 def _something_to_restore(obs: Observation) -> bool:
-    """A constraint, index or trigger of the source is missing on a table that exists here."""
+    """A constraint, index or trigger of a table is missing here, or the planner knows nothing."""
+    if any(table.state == "r" and not table.has_statistics for table in plan.followed(obs)):
+        return True
     return obs.schema is not None and any(
         item.missing and item.kind in ("constraint", "index", "trigger")
         for item in obs.schema.value

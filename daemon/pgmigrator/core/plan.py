@@ -24,6 +24,15 @@ def published(obs: Observation) -> dict[int, TableName]:
     return dict(obs.source.publication.tables)
 
 
+def left_on_source(obs: Observation) -> tuple[bool, bool]:
+    """Tell whether our slot and our publication are on the source now."""
+    if obs.source is None or obs.names is None:
+        return (False, False)
+    publication = obs.source.publication
+    ours = publication is not None and publication.comment == obs.names.publication_comment
+    return (obs.source.slot is not None, ours)
+
+
 def losing_identity(obs: Observation) -> Tables:
     """Published tables on which the application's UPDATE and DELETE fail right now."""
     if obs.source is None:

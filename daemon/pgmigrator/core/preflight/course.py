@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pgmigrator.core import plan
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
 from pgmigrator.core.names import quote_identifier
@@ -52,12 +53,13 @@ def leftovers(obs: Observation) -> Iterator[Found]:
     """What `complete` could not remove from a source that did not answer."""
     if obs.marker is None or Step.COMPLETED not in obs.marker.steps or obs.names is None:
         return
-    source, slot, publication = obs.source, obs.names.subscription, obs.names.publication
-    unseen = source is None and obs.marker.source_left
-    if unseen or (source is not None and source.slot is not None):
+    slot, publication = obs.names.subscription, obs.names.publication
+    unseen = obs.source is None and obs.marker.source_left
+    slot_left, publication_left = plan.left_on_source(obs)
+    if unseen or slot_left:
         fix = f"on the source: SELECT pg_drop_replication_slot('{slot}')"
         yield DEGRADES, slot, "our slot is still on the source", fix
-    if unseen or (source is not None and source.publication is not None):
+    if unseen or publication_left:
         fix = f"in the source's database: DROP PUBLICATION {quote_identifier(publication)}"
         yield DEGRADES, publication, "our publication is still on the source", fix
 
