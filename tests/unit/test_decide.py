@@ -149,6 +149,13 @@ CASES: list[Case] = [
     (STREAMING, {"schema": lacking("index")}, Phase.CATCHING_UP, a.RestoreRest()),
     (STREAMING, {"schema": lacking("constraint")}, Phase.CATCHING_UP, a.RestoreRest()),
     (STREAMING, {"schema": lacking("column")}, Phase.CATCHING_UP, None),
+    # a table that came later is analysed as those before it were
+    (
+        STREAMING,
+        {"destination.tables.0.has_statistics": False},
+        Phase.CATCHING_UP,
+        a.RestoreRest(),
+    ),
     (STREAMING, {"row_counts": None}, Phase.CATCHING_UP, a.VerifyRowCounts()),
     (STREAMING, {"row_counts.at": NOW - 61}, Phase.CATCHING_UP, a.VerifyRowCounts()),
     (

@@ -24,7 +24,6 @@ class Moved:
     compared: Comparison
     #: from the last acknowledged commit on the source to the first on the destination
     pause_seconds: float
-    committed_on_source: int
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,6 @@ class Cutover:
         stage = self.daemon.stage
         self.screen.doing("stopping the application, draining, switching")
         self.traffic.stop()
-        committed = self.traffic.committed.total()
         outcome = self._command("switch")
         with open_snapshots(stage.source.dsn, stage.destination.dsn, DATABASES) as snapshots:
             pause_seconds = self.go_on()
@@ -54,7 +52,7 @@ class Cutover:
                 f"the application writes to the destination; pause {pause_seconds:.2f} s"
             )
             compared = self._compare(snapshots)
-        return Moved(compared, pause_seconds, committed)
+        return Moved(compared, pause_seconds)
 
     def go_on(self) -> float:
         """Let the application write to the destination; return the write pause in seconds.
@@ -83,8 +81,8 @@ class Cutover:
     def _say_proof(self, outcome: OutcomeDocument) -> None:
         for drain in outcome["drains"]:
             self.screen.say(
-                f"{drain['database']}: drained, everything up to {drain['lsn']} has arrived"
-                f" ({drain['duration_seconds']:.2f} s)"
+                f"{drain['database']}: proved drained up to {drain['lsn']}"
+                f" in {drain['duration_seconds']:.2f} s"
             )
         self.screen.say(f"{outcome['message']}: the subscriptions are off")
 
@@ -110,7 +108,7 @@ class Cutover:
         found = traces.differences(before, after) + traces.leftovers(stage.source, DATABASES)
         if found:
             raise DemoFailed("the source carries traces of the migration", *found)
-        self.screen.say("the source carries no trace: dumps identical, no slot, no publication")
+        self.screen.say("no trace on the source: dumps identical, no slot or publication")
 
     def _command(self, verb: str) -> OutcomeDocument:
         """Command the daemon as an operator does.

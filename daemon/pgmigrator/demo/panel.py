@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 from rich import box
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -16,7 +16,6 @@ from pgmigrator.surface.documents import DatabaseDocument, MappingDocument, Tabl
 from pgmigrator.surface.status_text import size
 
 BAR_WIDTH = 16
-GATE_COLUMNS = 4
 REASONS_SHOWN = 3
 #: from the switch on, gates no longer count
 WITHOUT_GATES = ("switched", "completed")
@@ -107,7 +106,7 @@ def _bar(completed: int, total: int) -> ProgressBar:
     )
 
 
-def _gates(databases: list[DatabaseDocument]) -> Table:
+def _gates(databases: list[DatabaseDocument]) -> Columns:
     """Every gate once, with its worst status over the databases."""
     worst: dict[str, str] = {}
     for database in databases:
@@ -116,14 +115,7 @@ def _gates(databases: list[DatabaseDocument]) -> Table:
             found = worst.get(gate["name"], status)
             worst[gate["name"]] = min(found, status, key=_SEVEREST_FIRST.index)
     cells = [_gate(name, status) for name, status in worst.items()]
-    height = -(-len(cells) // GATE_COLUMNS)
-    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), expand=True)
-    for _ in range(GATE_COLUMNS):
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    columns = [cells[start : start + height] for start in range(0, len(cells), height)]
-    for row in zip_longest(*columns, fillvalue=Text("")):
-        table.add_row(*row)
-    return table
+    return Columns(cells, equal=True, column_first=True, padding=(0, 2, 0, 0))
 
 
 def _gate(name: str, status: str) -> Text:
@@ -145,10 +137,12 @@ def _reasons(databases: Iterable[DatabaseDocument]) -> list[Text]:
 
 
 def _writes(writes: Writes) -> Text:
-    errors = (f"{writes.errors} errors", "bold red" if writes.errors else "green")
+    errors = (f"{writes.errors or 'no'} errors", "bold red" if writes.errors else "green")
     return Text.assemble(
-        ("application ", "bright_black"),
-        f"writes to the {writes.side}: {writes.committed:,} commits, ",
-        f"{writes.per_second:.0f}/s, {writes.rolled_back:,} rollbacks, ",
+        (f"writes to the {writes.side}: ", "bright_black"),
+        f"{writes.committed:,} commits, {writes.per_second:.0f}/s, ",
+        f"{writes.rolled_back:,} rollbacks, ",
         errors,
+        no_wrap=True,
+        overflow="ellipsis",
     )

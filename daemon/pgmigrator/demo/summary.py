@@ -19,8 +19,6 @@ class Summary:
     pause_seconds: float
     committed: int
     rolled_back: int
-    #: of those, acknowledged by the destination
-    committed_on_destination: int
 
     def lines(self) -> list[tuple[str, str]]:
         """Name and value of each line.
@@ -34,8 +32,7 @@ class Summary:
             ("differences", f"none, in {self.tables} tables and {self.sequences} sequences"),
             (
                 "application",
-                f"{self.committed:,} commits, {self.committed_on_destination:,} of them on the"
-                f" destination, {self.rolled_back:,} rollbacks, no errors",
+                f"{self.committed:,} commits, {self.rolled_back:,} rollbacks, no errors",
             ),
-            ("source", "no trace: dumps identical, no slot, no publication"),
+            ("source", "no trace: dumps identical, no slot or publication"),
         ]

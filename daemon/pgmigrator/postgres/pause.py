@@ -101,7 +101,7 @@ async def _until_workers(destination: Connection, name: str, *, running: bool) -
         rows = await fetch(destination, _STATE, {"name": name})
         if not rows:
             return True
-        [row] = rows
-        return row["workers"] > 0 if running else row["workers"] == row["processes"] == 0
+        workers, processes = int(rows[0]["workers"]), int(rows[0]["processes"])
+        return workers > 0 if running else workers == processes == 0
 
     return await eventually(settled, STOP_TIMEOUT_S)

@@ -1,0 +1,326 @@
+"""A model of both servers, as an observation that actions change: what the catalogs would say.
+
+`steps` gives every world that an action passes through, the last being its success; a daemon that
+dies in between leaves one of them. `later` lets time pass, `look` derives what is compared.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pgmigrator.core import actions as a
+from pgmigrator.core import plan
+from pgmigrator.core.marker import Step
+from pgmigrator.core.model import (
+    DestinationTable,
+    Measured,
+    Observation,
+    Publication,
+    RoleDifference,
+    RowCounts,
+    SchemaItem,
+)
+from tests.unit import builders as b
+
+Worlds = list[Observation]
+TICK_SECONDS = 5.0
+
+
+def steps(action: a.Action, obs: Observation) -> Worlds:
+    """Return the worlds after each step of an action; the last one is its success."""
+    return [look(world) for world in _STEPS[action.kind](action, obs)]
+
+
+def apply(action: a.Action, obs: Observation) -> Observation:
+    """Return the world after an action that went through."""
+    return steps(action, obs)[-1]
+
+
+def restarted(obs: Observation) -> Observation:
+    """Return what a new daemon sees: the catalogs, and nothing that was in memory."""
+    return replace(obs, row_counts=None, running=frozenset(), waiting=frozenset())
+
+
+def later(obs: Observation, *, sequences_move: bool = False) -> Observation:
+    """Let a tick pass: writes come in, the stream confirms them, copies go on."""
+    assert obs.source is not None
+    lsn = obs.source.server.flush_lsn
+    changes: dict[str, object] = {"at": obs.at + TICK_SECONDS, "source.server.flush_lsn": lsn + 100}
+    if sequences_move and Step.SWITCHED not in _steps_of(obs):
+        changes["source.sequences"] = tuple(
+            replace(sequence, last_value=sequence.last_value + 1)
+            for sequence in obs.source.sequences
+        )
+    subscription = obs.destination.subscription if obs.destination else None
+    if subscription is not None and subscription.enabled and obs.source.slot is not None:
+        changes["source.slot.active"] = True
+        changes["source.slot.confirmed_flush_lsn"] = lsn
+        changes["destination.tables"] = _copied_further(obs)
+    elif obs.source.slot is not None:
+        changes["source.slot.active"] = False
+    return look(b.change(obs, changes))
+
+
+def _copied_further(obs: Observation) -> tuple[DestinationTable, ...]:
+    following = {"i": "d", "d": "s", "s": "r"}
+    return tuple(
+        replace(
+            table,
+            state=following.get(table.state, table.state),
+            has_statistics=table.has_statistics or table.state == "s",
+        )
+        for table in (obs.destination.tables if obs.destination else ())
+    )
+
+
+def switch(obs: Observation) -> Observation:
+    """The operator switches: `switched`, the subscription disabled, the slot kept."""
+    marked = b.marker(*_steps_of(obs), Step.SWITCHED)
+    changes: dict[str, object] = {
+        "destination.marker": replace(marked, created=_created(obs)),
+        "destination.subscription.enabled": False,
+        "source.slot.active": False,
+        "source.late_writes": 0,
+    }
+    return look(b.change(obs, changes))
+
+
+def look(obs: Observation) -> Observation:
+    """Compare both sides anew, as far as an observer does in that phase."""
+    passed = _steps_of(obs)
+    over = bool(passed & {Step.SWITCHED, Step.COMPLETING, Step.COMPLETED, Step.ABANDONED})
+    roles = obs.roles.value if obs.roles else ()
+    there = obs.destination is not None and obs.destination.has_user_objects
+    schema = _differences(obs) if there and obs.marker and not over else None
+    return replace(
+        obs,
+        roles=None if over else Measured(roles, obs.at, 25.0),
+        schema=None if schema is None else Measured(schema, obs.at, 20.0),
+        environment=replace(obs.environment, route_error=None if Step.SUBSCRIBED in passed else ""),
+    )
+
+
+def _differences(obs: Observation) -> tuple[SchemaItem, ...]:
+    assert obs.source is not None
+    assert obs.destination is not None
+    there = {table.name for table in obs.destination.tables}
+    missing = {str(t.name): "table" for t in obs.source.tables if t.name not in there}
+    if Step.INDEXED not in _steps_of(obs):
+        missing |= {str(name): "index" for name in there}
+    return tuple(
+        SchemaItem(table=table, kind=kind, definition="x", missing=True)
+        for table, kind in missing.items()
+    )
+
+
+def _steps_of(obs: Observation) -> frozenset[Step]:
+    return obs.marker.steps if obs.marker else frozenset()
+
+
+def _created(obs: Observation) -> bool:
+    return obs.marker is None or obs.marker.created
+
+
+def _worlds(obs: Observation, *changes: Mapping[str, object]) -> Worlds:
+    worlds = []
+    for each in changes:
+        obs = b.change(obs, each)
+        worlds.append(obs)
+    return worlds
+
+
+def _mark(obs: Observation, *steps: Step) -> dict[str, object]:
+    assert obs.marker is not None
+    return {"destination.marker": obs.marker.having(*steps)}
+
+
+# --- what each action does -----------------------------------------------------------------------
+
+
+def _create_roles(_: a.CreateRoles, obs: Observation) -> Worlds:
+    empty: tuple[RoleDifference, ...] = ()
+    return _worlds(obs, {"roles": Measured(empty, obs.at, 25.0)})
+
+
+def _create_database(_: a.CreateDatabase, obs: Observation) -> Worlds:
+    return _worlds(
+        obs,
+        {"destination.temporary_database": True},
+        {
+            "destination.temporary_database": False,
+            "destination.database": b.database(20_000),
+            "destination.marker": b.marker(),
+        },
+    )
+
+
+def _adopt_database(_: a.AdoptDatabase, obs: Observation) -> Worlds:
+    return _worlds(obs, {"destination.marker": b.marker(created=False)})
+
+
+def _drop_unfinished(_: a.DropUnfinishedDatabase, obs: Observation) -> Worlds:
+    gone = {"database": None, "marker": None, "has_user_objects": False, "tables": ()}
+    gone |= {"sequences": (), "subscription": None}
+    return _worlds(obs, {f"destination.{name}": value for name, value in gone.items()})
+
+
+def _restore_schema(_: a.RestoreSchema, obs: Observation) -> Worlds:
+    assert obs.source is not None
+    tables = tuple(b.destination_table(table.name) for table in obs.source.tables)
+    sequences = tuple(replace(sequence, last_value=1) for sequence in obs.source.sequences)
+    some: dict[str, object] = {"destination.has_user_objects": True}
+    if _created(obs):  # an adopted database is restored all or nothing
+        some["destination.tables"] = tables[:1]
+    everything = {"destination.tables": tables, "destination.sequences": sequences}
+    worlds = _worlds(obs, {**everything, **some}, _mark(obs, Step.SCHEMA_DONE) | everything)
+    return worlds if obs.destination and not obs.destination.has_user_objects else worlds[1:]
+
+
+def _publish(
+    action: a.CreatePublication | a.AddToPublication | a.DropFromPublication, obs: Observation
+) -> Worlds:
+    tables = plan.published(obs)
+    if isinstance(action, a.DropFromPublication):
+        tables = {oid: name for oid, name in tables.items() if oid not in dict(action.tables)}
+    else:
+        tables |= dict(action.tables)
+    found = Publication(comment=b.NAMES.publication_comment, tables=tables)
+    return _worlds(obs, {"source.publication": found})
+
+
+def _create_slot(_: a.CreateSlot, obs: Observation) -> Worlds:
+    assert obs.source is not None
+    lsn = obs.source.server.flush_lsn
+    return _worlds(obs, {"source.slot": b.slot(active=False, confirmed_flush_lsn=lsn)})
+
+
+def _subscribed(obs: Observation) -> tuple[DestinationTable, ...]:
+    assert obs.destination is not None
+    oids = {name: oid for oid, name in plan.published(obs).items()}
+    return tuple(
+        replace(table, state="i", has_rows=None, source_oid=oids[table.name])
+        if table.state == "" and table.name in oids
+        else table
+        for table in obs.destination.tables
+    )
+
+
+def _create_subscription(_: a.CreateSubscription, obs: Observation) -> Worlds:
+    return _worlds(
+        obs,
+        {
+            "destination.subscription": b.subscription(),
+            "destination.tables": _subscribed(obs),
+            **_mark(obs, Step.SUBSCRIBED),
+        },
+    )
+
+
+def _refresh(_: a.RefreshSubscription, obs: Observation) -> Worlds:
+    assert obs.destination is not None
+    done = _subscribed(obs)
+    before = zip(obs.destination.tables, done, strict=True)
+    noted = tuple(replace(old, source_oid=new.source_oid) for old, new in before)
+    return _worlds(obs, {"destination.tables": noted}, {"destination.tables": done})
+
+
+def _remember(_: a.RememberStart, obs: Observation) -> Worlds:
+    return _worlds(obs, {"destination.start_remembered": True})
+
+
+def _enable(_: a.EnableSubscription, obs: Observation) -> Worlds:
+    return _worlds(obs, {"destination.subscription.enabled": True})
+
+
+def _disable(_: a.DisableSubscription, obs: Observation) -> Worlds:
+    return _worlds(obs, {"destination.subscription.enabled": False})
+
+
+def _mark_copied(_: a.MarkCopied, obs: Observation) -> Worlds:
+    return _worlds(obs, _mark(obs, Step.COPIED))
+
+
+def _restore_rest(_: a.RestoreRest, obs: Observation) -> Worlds:
+    return _worlds(
+        obs, {"destination.indexes_building": 1}, {"destination.indexes_building": 0}, _indexed(obs)
+    )
+
+
+def _indexed(obs: Observation) -> dict[str, object]:
+    return _mark(obs, Step.INDEXED)
+
+
+def _synchronize(_: a.SynchronizeSequences, obs: Observation) -> Worlds:
+    assert obs.source is not None
+    return _worlds(obs, {"destination.sequences": obs.source.sequences})
+
+
+def _verify(_: a.VerifyRowCounts, obs: Observation) -> Worlds:
+    assert obs.source is not None
+    assert obs.destination is not None
+    counts = RowCounts(
+        lsn=obs.source.server.flush_lsn,
+        tables=len(plan.followed(obs)),
+        deltas=(),
+        source_started_at=obs.source.server.started_at,
+        destination_started_at=obs.destination.server.started_at,
+    )
+    return _worlds(
+        obs,
+        {"destination.subscription.enabled": False},
+        {
+            "destination.subscription.enabled": True,
+            "row_counts": Measured(counts, obs.at, 120.0),
+        },
+    )
+
+
+def _begin_completion(_: a.BeginCompletion, obs: Observation) -> Worlds:
+    return _worlds(obs, _mark(obs, Step.COMPLETING))
+
+
+def _remove(_: a.RemoveReplication, obs: Observation) -> Worlds:
+    assert obs.destination is not None
+    tables = tuple(replace(t, state="", source_oid=None) for t in obs.destination.tables)
+    gone = {"destination.subscription": None, "destination.tables": tables}
+    if obs.source is None:
+        return _worlds(obs, gone, _mark(obs, Step.COMPLETED))
+    return _worlds(
+        obs,
+        gone,
+        {"source.slot": None, "source.late_writes": None},
+        {"source.publication": None},
+        _mark(obs, Step.COMPLETED),
+    )
+
+
+def _drop_slot(_: a.DropSlot, obs: Observation) -> Worlds:
+    told: dict[str, object] = {}
+    if obs.destination is not None and obs.destination.subscription is not None:
+        told["destination.subscription.enabled"] = False
+    return _worlds(obs, told, {"source.slot": None, "source.late_writes": None})
+
+
+_STEPS: dict[str, Callable[[Any, Observation], Worlds]] = {
+    "CreateRoles": _create_roles,
+    "CreateDatabase": _create_database,
+    "AdoptDatabase": _adopt_database,
+    "DropUnfinishedDatabase": _drop_unfinished,
+    "RestoreSchema": _restore_schema,
+    "CreatePublication": _publish,
+    "AddToPublication": _publish,
+    "DropFromPublication": _publish,
+    "CreateSlot": _create_slot,
+    "CreateSubscription": _create_subscription,
+    "RefreshSubscription": _refresh,
+    "RememberStart": _remember,
+    "EnableSubscription": _enable,
+    "DisableSubscription": _disable,
+    "MarkCopied": _mark_copied,
+    "RestoreRest": _restore_rest,
+    "SynchronizeSequences": _synchronize,
+    "VerifyRowCounts": _verify,
+    "BeginCompletion": _begin_completion,
+    "RemoveReplication": _remove,
+    "DropSlot": _drop_slot,
+}
