@@ -29,6 +29,10 @@ class Step(StrEnum):
     ABANDONED = "abandoned"
 
 
+#: from the switch on the destination belongs to the application
+ENDED = frozenset({Step.SWITCHED, Step.COMPLETING, Step.COMPLETED, Step.ABANDONED})
+
+
 class NewerMarker(MigratorError):
     """A newer daemon wrote this marker: this one stands by."""
 
@@ -71,6 +75,11 @@ class Marker:
     source_left: bool = False
     #: why a `complete` was forced
     reason: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """From the switch on, nothing is followed or judged any more."""
+        return bool(self.steps & ENDED)
 
     def having(self, *steps: Step) -> "Marker":
         """Return this marker with further steps passed."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import DestinationFacts, Observation
 
-#: Below the default checkpoint_timeout: then the last checkpoint is that of the start. Who was away
-#: for longer has not seen enough.
-UNWATCHED_MAX_SECONDS = 240.0
+#: Below checkpoint_timeout: then the last checkpoint is that of the start. And short, since a copy
+#: that is taken and put back between two looks cannot be told from a restart.
+UNWATCHED_MAX_SECONDS = 120.0
 
 ACKNOWLEDGE = "UPDATE pgmigrator.start SET started_at = pg_postmaster_start_time();"
 _ENDED = frozenset({Step.SWITCHED, Step.COMPLETING, Step.COMPLETED, Step.ABANDONED})

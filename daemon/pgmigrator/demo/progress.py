@@ -90,11 +90,9 @@ def changes(before: MappingDocument | None, after: MappingDocument) -> list[Chan
     for database in after["databases"]:
         for text in _of_database(known.get(database["name"]), database):
             found.append(Change(f"{database['name']}: {text}"))
-    known_problems = {problem["id"] for problem in problems(before)} if before else set()
-    for problem in problems(after):
-        if problem["id"] not in known_problems:
-            found.append(Change(_problem(problem), milestone=True))
-    return found
+    known_problems = _told(problems(before)) if before else []
+    new = [text for text in _told(problems(after)) if text not in known_problems]
+    return found + [Change(text, milestone=True) for text in new]
 
 
 def _of_database(before: DatabaseDocument | None, after: DatabaseDocument) -> Iterator[str]:
@@ -123,14 +121,19 @@ def problems(mapping: MappingDocument) -> list[ProblemDocument]:
     return [problem for problem in found if problem["severity"] != "note"]
 
 
+def _told(found: list[ProblemDocument]) -> list[str]:
+    """Tell each problem once: one of a server is a problem of every database."""
+    return list(dict.fromkeys(map(_problem, found)))
+
+
 def _problem(problem: ProblemDocument) -> str:
-    fix = f" Fix: {problem['fix']}" if problem["fix"] else ""
+    fix = f"; fix: {problem['fix']}" if problem["fix"] else ""
     return f"problem: {problem['object']}: {problem['reason']}{fix}"
 
 
 def failure(mapping: MappingDocument) -> list[str]:
     """Say why the migration cannot go on by itself; nothing if it can."""
-    blocking = [_problem(p) for p in problems(mapping) if p["severity"] == "blocks"]
+    blocking = _told([p for p in problems(mapping) if p["severity"] == "blocks"])
     stuck = [
         f"{database['name']} is {database['phase']}: {database['reason']}"
         for database in mapping["databases"]
@@ -143,7 +146,7 @@ def failure(mapping: MappingDocument) -> list[str]:
 
 def obstacles(mapping: MappingDocument) -> list[str]:
     """Say what the migration still waits for: for when the wait was too long."""
-    found = [_problem(problem) for problem in problems(mapping)]
+    found = _told(problems(mapping))
     for database in mapping["databases"]:
         found.append(f"{database['name']} is {database['phase']}: {database['reason']}")
         found += [f"  {gate['name']}: {gate['reason']}" for gate in waiting(database)]

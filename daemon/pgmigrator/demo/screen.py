@@ -79,7 +79,7 @@ class Screen:
         """Show names and values, once the live display has ended."""
         if self._live is None:
             width = max(len(name) for name, _ in lines) + 2
-            self.text("\n".join([title, *(f"{name:<{width}}{value}" for name, value in lines)]))
+            self.text("\n".join(["", title, *(f"{name:<{width}}{value}" for name, value in lines)]))
             return
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for name, value in lines:

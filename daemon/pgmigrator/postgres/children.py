@@ -97,7 +97,9 @@ def version(bin_dir: Path) -> int:
     """Return the major version of the pg_dump in a folder; 0 if it does not run."""
     try:
         command: list[Path | str] = [bin_dir / PROGRAMS[0], "--version"]
-        said = subprocess.check_output(command, text=True, timeout=10)  # noqa: S603
+        said = subprocess.check_output(  # noqa: S603
+            command, text=True, timeout=10, env=_without_ours()
+        )
     except (OSError, subprocess.SubprocessError):
         return 0
     match = re.search(r"\) (\d+)", said)

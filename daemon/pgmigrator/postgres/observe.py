@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from pgmigrator.core.marker import Step
+from pgmigrator.core.marker import ENDED, Step
 from pgmigrator.core.model import (
     DestinationFacts,
     Measured,
@@ -40,7 +40,6 @@ log = structlog.get_logger()
 SIDE_TIMEOUT_S = 20.0
 #: costly facts use at most one part in so many of the time
 _SHARE = 20
-_AFTER_COPY = frozenset({Step.SWITCHED, Step.COMPLETING, Step.COMPLETED, Step.ABANDONED})
 
 
 class Scheduled(Generic[T]):
@@ -210,7 +209,11 @@ class Observer:
             await self._forget(self.destination, database)
             return outside
         inside = await self._connection(self.destination, database)
-        return await destination_facts.read_inside(inside, outside, mapping, known)
+        found = await destination_facts.read_inside(inside, outside, mapping, known)
+        if found.marker is None and database != self.destination.instance.database:
+            # not ours: whoever drops or renames it, as we advise, finds nobody in it
+            await self._forget(self.destination, database)
+        return found
 
     async def _source_oid(
         self, mapping: str, database: str, admin: Connection, system_identifier: int
@@ -252,7 +255,7 @@ class Observer:
     # --- comparisons ----------------------------------------------------------------------------
 
     async def _with_comparisons(self, obs: Observation, steps: frozenset[Step]) -> Observation:
-        if obs.source is None or obs.destination is None or steps & _AFTER_COPY:
+        if obs.source is None or obs.destination is None or steps & ENDED:
             return obs
         compared, error = await self._side(
             self.source, "compare", lambda: self._compare(obs, steps)

@@ -26,8 +26,7 @@ def before(check: Check) -> Check:
 
 def ended(obs: Observation) -> bool:
     """From the switch on, the source's tables are no longer followed."""
-    ended = {Step.SWITCHED, Step.COMPLETING, Step.COMPLETED, Step.ABANDONED}
-    return obs.marker is not None and bool(obs.marker.steps & ended)
+    return obs.marker is not None and obs.marker.ended
 
 
 def source_server(obs: Observation) -> Server:
