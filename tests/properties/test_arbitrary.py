@@ -144,8 +144,11 @@ EVERY_FACT = {
     "has_rows": hide_rows,
 }
 
+#: late writes are read after the switch, when gates no longer count
+JUDGED = sorted(EVERY_FACT.keys() - {"source.late_writes"})
 
-@pytest.mark.parametrize("fact", EVERY_FACT)
+
+@pytest.mark.parametrize("fact", JUDGED)
 @given(obs=observations)
 def test_unknown_makes_no_gate_pass(fact: str, obs: Observation) -> None:
     before, after = gates(obs), gates(EVERY_FACT[fact](obs))

@@ -45,7 +45,7 @@ def test_first_document_tells_phases_and_problems() -> None:
         "phase ready",
         "shop: ready",
         'problem: "public"."log": no usable replica identity'
-        ' Fix: ALTER TABLE "public"."log" ADD PRIMARY KEY (id)',
+        '; fix: ALTER TABLE "public"."log" ADD PRIMARY KEY (id)',
     ]
 
 
@@ -75,7 +75,7 @@ def test_a_new_problem_is_a_milestone() -> None:
     clean = document(replace(samples.database(), problems=()))
     (change,) = changes(clean, document(samples.database()))
     assert change.milestone
-    assert "Fix:" in change.text
+    assert "; fix: " in change.text
 
 
 @pytest.mark.parametrize("phase", [Phase.PREFLIGHT, Phase.SCHEMA, Phase.COMPLETED])
@@ -102,6 +102,11 @@ def test_unknown_lag_is_not_zero() -> None:
 def test_a_phase_without_way_out_is_a_failure(phase: Phase) -> None:
     stuck = replace(samples.database(), phase=phase, reason="the slot is gone", problems=())
     assert failure(document(stuck)) == [f"shop is {phase}: the slot is gone"]
+
+
+def test_a_problem_of_every_database_is_told_once() -> None:
+    both = document(samples.database(), samples.database("other"))
+    assert len([text for text in texts(None, both) if text.startswith("problem")]) == 1
 
 
 def test_a_blocking_problem_is_a_failure_with_its_fix() -> None:

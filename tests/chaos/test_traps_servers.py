@@ -1,0 +1,167 @@
+"""Traps around servers: a source that failed over, a destination that is an older copy of itself.
+
+In each, every view of PostgreSQL says that all is well, and rows are missing.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+
+from pgmigrator.demo.servers import Server
+from tests.chaos.helpers import rows, statement, until
+from tests.e2e import shop
+from tests.fixtures.daemon import Daemon, orders
+from tests.fixtures.servers import Pair, PairFactory
+
+Own = Callable[[Server], Server]
+REMEMBERED: LiteralString = (
+    "SELECT FROM pgmigrator.start WHERE started_at = pg_postmaster_start_time()"
+)
+
+
+@pytest.fixture
+def pair(fresh_pair: PairFactory) -> Pair:
+    found = fresh_pair(source={"max_slot_wal_keep_size": "1GB"})
+    shop.create(found.source, rows=100)
+    return found
+
+
+@pytest.fixture
+def migrating(pair: Pair, daemon: Callable[..., Daemon]) -> Daemon:
+    """A migration with a green light."""
+    made = daemon(orders(pair))
+    made.start()
+    made.wait_phase("ready")
+    return made
+
+
+def _looks_drained(source: Server, destination: Server) -> bool:
+    """What a person would look at: all streams, and the slot has confirmed everything."""
+    [(streaming,)] = rows(
+        destination,
+        "SELECT (SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL) > 0"
+        " AND (SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel)"
+        " AND (SELECT bool_and(subenabled) FROM pg_subscription)",
+    )
+    [(confirmed,)] = rows(
+        source,
+        "SELECT coalesce(bool_and(active AND confirmed_flush_lsn >= pg_current_wal_flush_lsn()),"
+        " false) FROM pg_replication_slots",
+    )
+    return bool(streaming and confirmed)
+
+
+def _failed(daemon: Daemon, reason: str) -> None:
+    """The light is off, the reason is told, and neither drain nor switch proves anything."""
+    daemon.wait(
+        lambda document: document["phase"] == "failed" and reason in document["reason"],
+        f"phase failed because: {reason}",
+        "/status/orders/shop",
+    )
+    assert daemon.get("/cutover/orders")["ready"] is False
+    for verb in ("drain", "switch"):
+        status, outcome = daemon.post(verb, timeout_seconds=5)
+        assert status == 409, outcome
+
+
+# --- the destination ---------------------------------------------------------------------------
+
+
+def _older_copy_takes_its_place(pair: Pair, own_server: Own, *, watched: bool) -> Server:
+    """Copy the destination, let it apply an UPDATE that it confirms, and put the copy there."""
+    pair.destination.stop()
+    older = own_server(pair.destination.copy(port=pair.destination.port))
+    pair.destination.start()
+    if watched:  # else it may well see neither of the two starts
+        until(lambda: rows(pair.destination, REMEMBERED), "look at the restart")
+    statement(pair.source, 'UPDATE "Großes Lager" SET "Menge" = "Menge" + 1000')
+    until(lambda: shop.differences(pair.source, pair.destination) == [], "the update")
+    until(lambda: _looks_drained(pair.source, pair.destination), "its confirmation")
+    pair.destination.stop()
+    older.start()
+    return older
+
+
+@pytest.mark.parametrize("watching", [True, False], ids=["watched", "unwatched"])
+def test_the_destination_is_replaced_by_an_older_copy(
+    watching: bool, pair: Pair, migrating: Daemon, own_server: Own
+) -> None:
+    if not watching:
+        migrating.kill()
+    older = _older_copy_takes_its_place(pair, own_server, watched=watching)
+
+    # it streams on, and drains, and counts equal rows: yet an update is missing for good
+    statement(pair.source, "INSERT INTO nothing VALUES (7)")
+    until(lambda: rows(older, "SELECT FROM nothing WHERE id = 7"), "later change")
+    until(lambda: _looks_drained(pair.source, older), "confirmation of everything")
+    assert len(shop.differences(pair.source, older)) == 1
+
+    if not watching:
+        migrating.start()
+    _failed(migrating, "restored to an older state" if watching else "no daemon watched")
+    migrating.kill()
+    migrating.start()  # and it stays so
+    _failed(migrating, "no daemon watched")
+
+
+@pytest.mark.parametrize("end", [Server.stop, Server.kill], ids=["restart", "crash"])
+def test_a_restart_of_the_destination_is_no_older_copy(
+    end: Callable[[Server], Any], pair: Pair, migrating: Daemon
+) -> None:
+    end(pair.destination)
+    shop.write(pair.source)
+    pair.destination.start()
+    migrating.wait_phase("catching_up")
+    migrating.wait_phase("ready")
+    migrating.kill()
+    migrating.start()  # what one daemon has seen, the next one believes
+    migrating.wait_phase("ready")
+
+
+def test_a_person_can_vouch_for_a_restart_that_nobody_watched(
+    pair: Pair, migrating: Daemon
+) -> None:
+    migrating.kill()
+    pair.destination.restart()
+    migrating.start()
+    document = migrating.wait_phase("failed")
+    reason = document["databases"][0]["reason"]
+    statement(pair.destination, "UPDATE pgmigrator.start SET started_at = now()")  # not this one
+    with psycopg.connect(pair.destination.dsn("shop"), autocommit=True) as connection:
+        connection.execute(reason[reason.index("UPDATE ") :])
+    migrating.wait_phase("ready")
+    assert migrating.post("drain")[0] == 200
+
+
+# --- the source --------------------------------------------------------------------------------
+
+
+def test_the_source_fails_over_to_a_lagging_standby(
+    pair: Pair, migrating: Daemon, own_server: Own
+) -> None:
+    standby = own_server(pair.source.standby())
+    standby.start()
+    standby.stop()  # from here on it lags
+    statement(
+        pair.source,
+        "INSERT INTO orders (customer, total) SELECT 1, 1 FROM generate_series(1, 5000)",
+    )
+    until(lambda: _looks_drained(pair.source, pair.destination), "confirmation")
+    [(slot,)] = rows(pair.source, "SELECT slot_name FROM pg_replication_slots")
+    pair.source.stop("immediate")
+    standby.configure({"port": str(pair.source.port)})
+    promoted = replace(standby, port=pair.source.port)
+    promoted.start()
+    promoted.promote()
+    with psycopg.connect(promoted.dsn("shop"), autocommit=True) as connection:
+        connection.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
+    statement(promoted, "INSERT INTO nothing SELECT generate_series(1, 11)")
+
+    # committed rows never arrive: the subscription has seen a later LSN, of another timeline
+    until(lambda: _looks_drained(promoted, pair.destination), "everything said to be confirmed")
+    assert rows(pair.destination, "SELECT count(*) FROM nothing") == [(0,)]
+
+    _failed(migrating, "timeline 1 to 2")
