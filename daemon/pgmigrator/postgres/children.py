@@ -123,25 +123,9 @@ async def run(
     with tempfile.TemporaryDirectory(prefix="pgmigrator-") as folder:
         environment = _environment(endpoint, Path(folder), options or {})
         conninfo = make_conninfo("", **endpoint.parameters(database, action))
-        process = await asyncio.create_subprocess_exec(
-            tools.bin_dir / program,
-            "--no-password",
-            f"--dbname={conninfo}",
-            *arguments,
-            stdin=DEVNULL,
-            stdout=DEVNULL,
-            stderr=PIPE,
-            env=environment,
-            # a process group of its own: the terminal's Ctrl-C is the daemon's to pass on
-            start_new_session=True,
-            preexec_fn=_die_with_parent(),
-        )
-        try:
-            said = await _read_bounded(process)
-            status = await process.wait()
-        finally:
-            await _end(process)
-    return Ended(status, redact(said.decode(errors="replace"), endpoint))
+        connection = ("--no-password", f"--dbname={conninfo}")
+        status, said = await _child(tools, program, (*connection, *arguments), environment)
+    return Ended(status, redact(said, endpoint))
 
 
 async def run_offline(tools: Tools, program: str, arguments: Sequence[str]) -> None:
@@ -149,13 +133,21 @@ async def run_offline(tools: Tools, program: str, arguments: Sequence[str]) -> N
 
     :raises Refused: it failed.
     """
+    status, said = await _child(tools, program, arguments, _without_ours())
+    if status:
+        raise Refused(f"{program} failed: {said.strip()}")
+
+
+async def _child(command: Sequence[str | Path], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run a child to its end; return its status and what it said. Cancelling ends it first."""
     process = await asyncio.create_subprocess_exec(
         tools.bin_dir / program,
         *arguments,
         stdin=DEVNULL,
         stdout=DEVNULL,
         stderr=PIPE,
-        env=_without_ours(),
+        env=environment,
+        # a process group of its own: the terminal's Ctrl-C is the daemon's to pass on
         start_new_session=True,
         preexec_fn=_die_with_parent(),
     )
@@ -164,8 +156,7 @@ async def run_offline(tools: Tools, program: str, arguments: Sequence[str]) -> N
         status = await process.wait()
     finally:
         await _end(process)
-    if status:
-        raise Refused(f"{program} failed: {said.decode(errors='replace').strip()}")
+    return status, said.decode(errors="replace")
 
 
 def failure(program: str, endpoint: Endpoint, ended: Ended) -> MigratorError:
