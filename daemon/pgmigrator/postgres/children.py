@@ -138,7 +138,9 @@ async def run_offline(tools: Tools, program: str, arguments: Sequence[str]) -> N
         raise Refused(f"{program} failed: {said.strip()}")
 
 
-async def _child(command: Sequence[str | Path], environment: Mapping[str, str]) -> tuple[int, str]:
+async def _child(
+    tools: Tools, program: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[int, str]:
     """Run a child to its end; return its status and what it said. Cancelling ends it first."""
     process = await asyncio.create_subprocess_exec(
         tools.bin_dir / program,
