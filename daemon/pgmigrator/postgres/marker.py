@@ -39,6 +39,23 @@ async def read_other_mapping(connection: Connection, database: str, binding: Bin
     return "" if text is None else other_mapping(text, binding)
 
 
+async def marked_databases(
+    connection: Connection, mapping: str, system_identifier: int
+) -> tuple[str, ...]:
+    """Return the databases of this server that bear a marker of the mapping.
+
+    :raises NewerMarker: a newer daemon wrote one of them.
+    """
+    return tuple(
+        row["name"]
+        for row in await fetch(connection, query("marked_databases"))
+        if load(
+            row["setting"].removeprefix(f"{SETTING}="),
+            Binding(mapping, row["oid"], system_identifier),
+        )
+    )
+
+
 async def _text(connection: Connection, database: str) -> str | None:
     prefix = f"{SETTING}="
     for row in await fetch(connection, query("marker"), {"database": database}):

@@ -27,7 +27,7 @@ from pgmigrator.core.roles import RolePolicy, login_roles
 from pgmigrator.core.roles import compare as compare_roles
 from pgmigrator.errors import MigratorError, Unreachable
 from pgmigrator.postgres import destination as destination_facts
-from pgmigrator.postgres import fingerprint, roles, source, subscription
+from pgmigrator.postgres import fingerprint, marker, roles, source, subscription
 from pgmigrator.postgres.backoff import Backoff
 from pgmigrator.postgres.connect import Connection, Endpoint, connect, fetch, translated
 from pgmigrator.postgres.queries import query
@@ -139,6 +139,19 @@ class Observer:
                     if name not in self._with_objects and await self._has_objects(name):
                         self._with_objects.add(name)
         return tuple(name for name in present if name in self._with_objects)
+
+    async def destination_databases(self) -> tuple[str, ...]:
+        """Return the destination's databases that bear the mapping's marker.
+
+        :raises Unreachable: the destination does not answer.
+        """
+        async with asyncio.timeout(SIDE_TIMEOUT_S):
+            with translated(self.destination):
+                admin = await self._connection(self.destination, self.destination.instance.database)
+                server = await source.read_server(admin)
+                return await marker.marked_databases(
+                    admin, self.destination.mapping, server.identity.system_identifier
+                )
 
     async def _has_objects(self, database: str) -> bool:
         connection = await self._connection(self.source, database)

@@ -135,11 +135,11 @@ class MappingRunner:
     # --- observe --------------------------------------------------------------------------------
 
     async def _list_databases(self) -> None:
-        """Re-read which databases belong to the mapping; keep those known if nobody answers."""
+        """Re-read which databases belong to the mapping; none that was known is forgotten."""
         wanted = self.mapping.databases
         if wanted is None:
             await self._read_list()
-            wanted = self._listed
+            wanted = self._listed or await self._marked()
         for database in wanted:
             if database not in self.units:
                 history = History(started_at=time.time(), phase_since=time.time())
@@ -157,6 +157,13 @@ class MappingRunner:
         self._unlisted = ""
         excluded = set(self.mapping.exclude_databases)
         self._listed = tuple(name for name in found if name not in excluded)
+
+    async def _marked(self) -> tuple[str, ...]:
+        """Without a source, the markers on the destination tell: a migration can still be ended."""
+        try:
+            return await self.observer.destination_databases()
+        except (MigratorError, TimeoutError):
+            return ()
 
     async def _observe(self, unit: Unit) -> Observation:
         async with self._limit, unit.pause:
