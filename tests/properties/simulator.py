@@ -260,7 +260,7 @@ def _verify(_: a.VerifyRowCounts, obs: Observation) -> Worlds:
     assert obs.destination is not None
     counts = RowCounts(
         lsn=obs.source.server.flush_lsn,
-        tables=len(plan.followed(obs)),
+        tables=frozenset(table.name for table in plan.followed(obs)),
         deltas=(),
         source_started_at=obs.source.server.started_at,
         destination_started_at=obs.destination.server.started_at,

@@ -117,7 +117,12 @@ FACTS: dict[str, Iterable[object]] = {
     "schema": [None, Measured((), b.NOW, 20.0)]
     + [_schema(kind, missing=missing) for kind in SchemaKind for missing in (True, False)],
     "roles": [None, Measured((), b.NOW, 25.0), _roles(exists=True), _roles(exists=False)],
-    "row_counts": [None, b.row_counts(), b.row_counts(deltas=(DELTA,)), b.row_counts(tables=1)],
+    "row_counts": [
+        None,
+        b.row_counts(),
+        b.row_counts(deltas=(DELTA,)),
+        b.row_counts(tables=frozenset()),
+    ],
     "running": [frozenset({kind}) for kind in KINDS],
     "waiting": [frozenset({kind}) for kind in KINDS],
 }

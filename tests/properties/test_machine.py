@@ -3,7 +3,6 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pgmigrator.core import plan
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Phase
 from pgmigrator.core.names import TableName
@@ -75,7 +74,6 @@ class Migration(RuleBasedStateMachine):
             known.setdefault(LATER, b.destination_table(LATER))
             self.change({"destination.tables": tuple(known.values())})
 
-    @precondition(lambda self: not self.steps & ENDED)
     @rule(usable=st.booleans())
     def an_identity_changes(self, usable: bool) -> None:
         self.change({"source.tables.0.identity_usable": usable})
@@ -98,7 +96,7 @@ class Migration(RuleBasedStateMachine):
     @rule()
     def the_operator_switches(self) -> None:
         self.daemon.tick()
-        if self.daemon.history.ready and not plan.losing_identity(self.world):
+        if self.daemon.history.ready:
             self.daemon.world = simulator.switch(self.world)
 
     @invariant()

@@ -227,7 +227,7 @@ def row_counts(**changes: Any) -> Measured[RowCounts]:
     started = NOW - 86_400
     counts = RowCounts(
         lsn=10_000,
-        tables=2,
+        tables=frozenset({ORDERS, ITEMS}),
         deltas=(),
         source_started_at=started,
         destination_started_at=started,

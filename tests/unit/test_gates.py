@@ -93,7 +93,7 @@ CASES: list[tuple[str, GateStatus, dict[str, object]]] = [
     ("row_counts_match", FAIL, {"obs.row_counts": row_counts(deltas=(DELTA,))}),
     ("row_counts_match", UNKNOWN, {"obs.row_counts": None}),
     ("row_counts_match", UNKNOWN, {"obs.row_counts.at": NOW - 121}),
-    ("row_counts_match", UNKNOWN, {"obs.row_counts": row_counts(tables=1)}),
+    ("row_counts_match", UNKNOWN, {"obs.row_counts": row_counts(tables=frozenset({ORDERS}))}),
     ("row_counts_match", UNKNOWN, {"obs.source.server.started_at": NOW - 1}),
     ("row_counts_match", UNKNOWN, {"obs.destination.server.started_at": NOW - 1}),
     ("statistics_present", FAIL, {"obs.destination.tables.0.has_statistics": False}),
@@ -131,6 +131,14 @@ STILL_PASSES: list[tuple[str, dict[str, object]]] = [
     ("sequences_synced", {"obs.source.sequences": (sequence(9),)}),
     ("destination_quiet", {"history.foreign_writer_at": NOW - 30}),
     ("slot_healthy", {"obs.source.slot.wal_status": "extended"}),
+    # accepted beforehand by the setting, and named by a finding
+    (
+        "roles_match",
+        {
+            "obs.roles": Measured((DIFFERENT_ROLE,), NOW, 20.0),
+            "obs.policy.role_conflicts": "merge",
+        },
+    ),
 ]
 
 

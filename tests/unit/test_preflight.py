@@ -190,6 +190,13 @@ FIRES: list[Case] = [
         {"source.unlogged_tables": (str(ITEMS),)},
     ),
     (
+        "publication_is_whole",
+        DEGRADES,
+        "publication",
+        STREAMING,
+        {"source.publication.whole": False},
+    ),
+    (
         "tables_left_publication",
         DEGRADES,
         f"table {ITEMS}",
@@ -214,6 +221,7 @@ FIRES: list[Case] = [
     ("sequences_missing", DEGRADES, "sequence", STREAMING, {"destination.sequences": ()}),
     ("blocks_source", DEGRADES, "source", STREAMING, {"source.blocked_sessions": 2}),
     ("late_writes", DEGRADES, "shop", SWITCHED, {"source.late_writes": 1}),
+    ("slot_gone_after_switch", DEGRADES, "shop", SWITCHED, {"source.slot": None}),
     (
         "complete_too_early",
         NOTE,
@@ -240,6 +248,7 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("adopted_database_stays_empty", EMPTY, {"destination.has_user_objects": True}),
     ("destination_database", FRESH, {"destination.database": database()}),
     ("leftovers", SWITCHED, {}),
+    ("slot_gone_after_switch", SWITCHED, {}),
     ("blocks_source", STREAMING, {"source.blocked_sessions": 0}),
 ]
 

@@ -83,6 +83,9 @@ NO_IDENTITY: dict[str, object] = {"source.tables.0.identity_usable": False}
 FILLED: dict[str, object] = {"destination.tables.1.has_rows": True}
 NOT_LOOKED: dict[str, object] = {"destination.tables.1.has_rows": None}
 THEIRS: dict[str, object] = {"source.publication.comment": "someone else's"}
+ONLY_OURS = "only our own database is changed"
+HEALTHY = "no healthy table leaves the publication"
+STAYS_ON = "the stream stays on until the switch"
 OTHER_SERVER = ServerIdentity(system_identifier=1, timeline=1)
 REPLACED: list[dict[str, object]] = [
     {"source.server.identity": OTHER_SERVER},
@@ -128,6 +131,13 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
         PUBLISHED,
         {"source.publication": publication((102, ITEMS))},
     ),
+    *(
+        (ONLY_OURS, action, obs, {**facts, "destination.marker": None})
+        for action, obs, facts in FORWARD[3:]
+    ),
+    (ONLY_OURS, a.RestoreSchema(), EMPTY, {"destination.has_user_objects": True}),
+    (HEALTHY, a.DropFromPublication(BOTH), STREAMING, {"source.tables.1.identity_usable": False}),
+    (STAYS_ON, a.DisableSubscription(), STREAMING, {}),
     (FOREIGN, a.CreateSlot(), READY_TO_COPY, THEIRS),
     (FOREIGN, a.CreateSubscription(), READY_TO_COPY, THEIRS),
     (FOREIGN, a.CreateSubscription(), READY_TO_COPY, {"source.publication": None}),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pgmigrator.core import actions as a
 from pgmigrator.core import plan
 from pgmigrator.core.marker import Marker, Step
-from pgmigrator.core.model import Observation, Phase, Problem, Severity
+from pgmigrator.core.model import Observation, Phase, Problem, Severity, SourceFacts
 
 #: what the rows of the last comparison of counts say, they say this long if they differ
 RECOUNT_AFTER_MISMATCH_SECONDS = 10.0
@@ -42,7 +42,8 @@ Rule = Callable[[Observation, tuple[Problem, ...]], Decision | None]
 def decide(obs: Observation, problems: tuple[Problem, ...]) -> Decision:
     """Return the phase of a database and at most one action to start (and one beside it)."""
     decision = next(answer for rule in RULES if (answer := rule(obs, problems)) is not None)
-    offers = _urgent(obs) + decision.offers
+    # without names nothing can be told to be ours
+    offers = _urgent(obs) + decision.offers if obs.names is not None else ()
     action = next((offer for offer in offers if may_start(offer, obs)), None)
     beside = None
     if action is not None:
@@ -54,10 +55,12 @@ def decide(obs: Observation, problems: tuple[Problem, ...]) -> Decision:
 
 def may_start(action: a.Action, obs: Observation) -> bool:
     """Tell whether an action may start beside what is under way."""
-    if action.kind in obs.waiting or action.kind in obs.running:
+    if action.kind in obs.running:
         return False
     if action.kind in URGENT:
-        return True
+        return True  # while it waits, the application's statements fail or the disk fills
+    if action.kind in obs.waiting:
+        return False
     return obs.running <= BESIDE.get(action.kind, frozenset())
 
 
@@ -66,7 +69,7 @@ def _urgent(obs: Observation) -> tuple[a.Action, ...]:
     found: list[a.Action] = []
     if _keeps_too_much_wal(obs):
         found.append(a.DropSlot())
-    if obs.destination is not None and (lost := plan.losing_identity(obs)):
+    if lost := plan.losing_identity(obs):
         found.append(a.DropFromPublication(lost))
     return tuple(found)
 
@@ -178,21 +181,24 @@ def pieces_lost(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
         lost.append("the replication slot is gone")
     elif obs.source.slot.wal_status == "lost":
         lost.append("the replication slot was invalidated: WAL that it needed is gone")
-    if obs.source.publication is None:
-        lost.append("the publication was dropped")
+    if obs.names is not None and plan.our_publication(obs) is None:
+        lost.append("the publication was dropped, or replaced by one that is not ours")
     return Decision(Phase.FAILED, "; ".join(lost)) if lost else None
 
 
-def copying(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
+def copying(obs: Observation, problems: tuple[Problem, ...]) -> Decision | None:
     """The initial copy runs until each followed table streams."""
     if not _passed(obs, Step.SUBSCRIBED) or _passed(obs, Step.COPIED):
         return None
-    if offers := _mend(obs):
-        return Decision(Phase.COPYING, "the subscription needs care", offers)
-    left = [table for table in plan.followed(obs) if table.state != "r"]
+    broken = {problem.object for problem in problems}
+    left = [
+        table
+        for table in plan.followed(obs)
+        if table.state != "r" and f"table {table.name}" not in broken
+    ]
     if left:
-        return Decision(Phase.COPYING, f"{len(left)} tables are still to be copied")
-    return Decision(Phase.COPYING, "every table is copied", (a.MarkCopied(),))
+        return Decision(Phase.COPYING, f"{len(left)} tables are still to be copied", _mend(obs))
+    return Decision(Phase.COPYING, "every table is copied", (*_mend(obs), a.MarkCopied()))
 
 
 def indexing(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
@@ -251,20 +257,34 @@ def _next_schema_step(obs: Observation, marker: Marker | None) -> tuple[str, tup
     assert obs.source is not None
     assert obs.destination is not None
     assert marker is not None
+    if obs.roles is None or obs.environment.route_error is None:
+        return "the checks are not through yet", ()
     if Step.SCHEMA_DONE not in marker.steps:
         if obs.destination.has_user_objects and marker.created:
             return "an unfinished schema is dropped", (a.DropUnfinishedDatabase(),)
         return "restoring the schema", (a.RestoreSchema(),)
+    return _next_replication_step(obs, obs.source)
+
+
+def _next_replication_step(
+    obs: Observation, source: SourceFacts
+) -> tuple[str, tuple[a.Action, ...]]:
+    if obs.schema is None:
+        return "the schemas are being compared", ()
+    if uncertain := plan.not_known_empty(obs):
+        return f"not copying into what may hold rows: {', '.join(map(str, uncertain[:3]))}", ()
     missing = plan.to_publish(obs)
-    if obs.source.publication is None:
+    if source.publication is None:
         return "creating the publication", (a.CreatePublication(missing),)
     if missing:
         return "publishing tables", (a.AddToPublication(missing),)
-    if obs.source.slot is None:
-        waits = "; waits for " + ", ".join(obs.source.open_writers[:3])
-        return "creating the slot" + (waits if obs.source.open_writers else ""), (a.CreateSlot(),)
     if not admitted(obs):
         return "waits until another database of the mapping is copied (MAX_PARALLEL_TABLES)", ()
+    if source.slot is None:
+        waits = "; waits for " + ", ".join(source.open_writers[:3])
+        return "creating the slot" + (waits if source.open_writers else ""), (a.CreateSlot(),)
+    if source.slot.wal_status == "lost":
+        return "the slot was invalidated before it was used; it is made anew", (a.DropSlot(),)
     return "creating the subscription", (a.CreateSubscription(),)
 
 
@@ -286,9 +306,11 @@ def _mend(obs: Observation) -> tuple[a.Action, ...]:
     subscription = obs.destination.subscription
     if subscription and not subscription.enabled and "VerifyRowCounts" not in obs.running:
         offers.append(a.EnableSubscription())
-    if obs.schema is not None and (new := plan.to_publish(obs)):
+    comparable = obs.schema is not None and plan.our_publication(obs) is not None
+    if comparable and (new := plan.to_publish(obs)):
         offers.append(a.AddToPublication(new))
-    if plan.to_subscribe(obs) and not plan.left_publication(obs):
+    wanted = plan.to_subscribe(obs)
+    if wanted and not plan.left_publication(obs) and not {*wanted} & {*plan.not_known_empty(obs)}:
         offers.append(a.RefreshSubscription())
     return tuple(offers)
 
@@ -301,8 +323,11 @@ def _something_to_restore(obs: Observation) -> bool:
     """A constraint, index or trigger of a table is missing here, or the planner knows nothing."""
     if any(table.state == "r" and not table.has_statistics for table in plan.followed(obs)):
         return True
+    drifted = plan.drifted_tables(obs)
     return obs.schema is not None and any(
-        item.missing and item.kind in ("constraint", "index", "trigger")
+        item.missing
+        and item.kind in ("constraint", "index", "trigger")
+        and item.table not in (drifted or ())
         for item in obs.schema.value
     )
 

@@ -63,6 +63,7 @@ class History:
     current_sequences: Mapping[TableName, tuple[int, bool]] | None = None
     destination: Track | None = None
     foreign_writer_at: float | None = None
+    concluded_at: float | None = None
     passing_since: float | None = None
     ready: bool = False
     ready_since: float | None = None
@@ -94,8 +95,10 @@ def _lag(history: History, obs: Observation) -> History:
     samples = (*history.lsn_samples, (obs.at, obs.source.server.flush_lsn))
     passed = [sample for sample in samples if sample[1] <= confirmed]
     waiting = [sample for sample in samples if sample[1] > confirmed]
-    if not waiting:
-        lag: float | None = 0.0
+    if confirmed > obs.source.server.flush_lsn:
+        lag: float | None = None  # ahead of the source: it means nothing
+    elif not waiting:
+        lag = 0.0
     elif passed:
         lag = obs.at - waiting[0][0]
     else:
@@ -159,7 +162,12 @@ def conclude(
     history: History, phase: Phase, all_pass: bool, problems: tuple[Problem, ...], obs: Observation
 ) -> History:
     """Settle phase, green light and "since" for this tick."""
-    passing_since = (history.passing_since or obs.at) if all_pass else None
+    # what was not looked at meanwhile may have been anything
+    unwatched = history.concluded_at is not None and obs.at - history.concluded_at > max(
+        3 * obs.policy.refresh_interval_seconds, 15.0
+    )
+    since = None if unwatched else history.passing_since
+    passing_since = (since or obs.at) if all_pass else None
     ready = (
         phase is Phase.CATCHING_UP
         and passing_since is not None
@@ -171,6 +179,7 @@ def conclude(
         history,
         phase=phase,
         phase_since=history.phase_since if phase is history.phase else obs.at,
+        concluded_at=obs.at,
         passing_since=passing_since,
         ready=ready,
         ready_since=(history.ready_since or obs.at) if ready else None,

@@ -113,7 +113,7 @@ def load(text: str, binding: Binding) -> Marker | None:
     try:
         body = json.loads(text)
         version = int(body.pop("version"))
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, OverflowError):
         return None
     if version > FORMAT_VERSION:
         raise NewerMarker(

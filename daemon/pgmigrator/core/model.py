@@ -121,6 +121,8 @@ class Publication:
     """Our publication, or one that has its name."""
 
     comment: str
+    #: it publishes every change of its tables: no row filter, column list or action is left out
+    whole: bool = True
     #: oid -> name, of every published table
     tables: Mapping[int, TableName]
 
@@ -318,7 +320,8 @@ class RowCounts:
     """An exact comparison of counts while writes flow."""
 
     lsn: int
-    tables: int
+    #: those that were counted on both sides
+    tables: frozenset[TableName]
     #: those that differ
     deltas: tuple[RowCountDelta, ...]
     #: both servers' start times when it was made: it proves nothing past a restart

@@ -4,7 +4,7 @@ The publication lists every plain table and leaf partition on its own. A table t
 and left the publication has missed changes: it never returns by itself.
 """
 
-from pgmigrator.core.model import DestinationTable, Observation, Sequence, SourceTable
+from pgmigrator.core.model import DestinationTable, Observation, Publication, Sequence, SourceTable
 from pgmigrator.core.names import TableName
 
 #: tables that one transaction publishes: bounds the locks held at once
@@ -17,11 +17,18 @@ def _destination_tables(obs: Observation) -> dict[TableName, DestinationTable]:
     return {table.name: table for table in obs.destination.tables} if obs.destination else {}
 
 
+def our_publication(obs: Observation) -> Publication | None:
+    """Return the publication of our name if it bears our comment; any other is somebody else's."""
+    found = obs.source.publication if obs.source else None
+    if found is None or obs.names is None:
+        return None
+    return found if found.comment == obs.names.publication_comment else None
+
+
 def published(obs: Observation) -> dict[int, TableName]:
     """Return what our publication publishes now, by source oid."""
-    if obs.source is None or obs.source.publication is None:
-        return {}
-    return dict(obs.source.publication.tables)
+    found = our_publication(obs)
+    return dict(found.tables) if found else {}
 
 
 def left_on_source(obs: Observation) -> tuple[bool, bool]:
@@ -70,6 +77,23 @@ def to_publish(obs: Observation) -> Tables:
 
 def _is_fit(counterpart: DestinationTable | None) -> bool:
     return counterpart is not None and counterpart.state == "" and counterpart.has_rows is False
+
+
+def not_known_empty(obs: Observation) -> tuple[TableName, ...]:
+    """Tables that wait for their initial copy and may hold a row: nobody looked, or they do."""
+    awaited = (
+        {table.name for table in obs.source.tables if table.identity_usable} if obs.source else ()
+    )
+    ours = set(published(obs).values())
+    return tuple(
+        name
+        for name, table in _destination_tables(obs).items()
+        if table.state == ""
+        and (
+            (name in ours and table.has_rows is not False)
+            or (name in awaited and table.has_rows is None)
+        )
+    )
 
 
 def drifted_tables(obs: Observation) -> frozenset[str] | None:
@@ -125,7 +149,10 @@ def swapped(obs: Observation) -> tuple[TableName, ...]:
     return tuple(
         name
         for name, table in _destination_tables(obs).items()
-        if table.source_oid is not None and name in oids and oids[name] != table.source_oid
+        # a subscribed table that our bookkeeping does not know may come from any other
+        if (table.state or table.source_oid is not None)
+        and name in oids
+        and oids[name] != table.source_oid
     )
 
 

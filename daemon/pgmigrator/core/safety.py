@@ -12,7 +12,15 @@ from pgmigrator.core.model import Observation
 from pgmigrator.errors import InvariantBroken
 
 #: what may still run once the operator has switched
-AFTER_SWITCH = (a.DisableSubscription, a.BeginCompletion, a.RemoveReplication, a.DropSlot)
+AFTER_SWITCH = (
+    a.DisableSubscription,
+    a.BeginCompletion,
+    a.RemoveReplication,
+    a.DropSlot,
+    a.DropFromPublication,
+)
+#: what protects the source: it asks nothing of the destination
+PROTECTING = (a.DropSlot, a.DropFromPublication)
 #: what needs no answer of the source
 WITHOUT_SOURCE = (a.DisableSubscription, a.BeginCompletion, a.RemoveReplication)
 
@@ -20,7 +28,7 @@ Claim = Callable[[a.Action, Observation], bool]
 
 
 def _sides_are_known(action: a.Action, obs: Observation) -> bool:
-    if isinstance(action, a.DropSlot):
+    if isinstance(action, PROTECTING):
         return obs.source is not None and obs.names is not None
     return obs.destination is not None and (
         obs.source is not None or isinstance(action, WITHOUT_SOURCE)
@@ -32,7 +40,7 @@ def _names_are_known(_: a.Action, obs: Observation) -> bool:
 
 
 def _newer_marker_is_left_alone(action: a.Action, obs: Observation) -> bool:
-    return isinstance(action, a.DropSlot) or not (obs.destination and obs.destination.newer_marker)
+    return isinstance(action, PROTECTING) or not (obs.destination and obs.destination.newer_marker)
 
 
 def _switched_destination_is_left_alone(action: a.Action, obs: Observation) -> bool:
@@ -87,6 +95,28 @@ def _no_database_is_created_over_another(action: a.Action, obs: Observation) -> 
     return True
 
 
+def _only_our_database_is_changed(action: a.Action, obs: Observation) -> bool:
+    """Before its marker, a database is not ours; what is in ours by then, its restore put there."""
+    first = (a.CreateRoles, a.CreateDatabase, a.AdoptDatabase, *PROTECTING)
+    if isinstance(action, first):
+        return True
+    if obs.marker is None or obs.destination is None:
+        return False
+    restores = isinstance(action, a.RestoreSchema)
+    return not (restores and obs.marker.created and obs.destination.has_user_objects)
+
+
+def _healthy_tables_stay_published(action: a.Action, obs: Observation) -> bool:
+    if not isinstance(action, a.DropFromPublication):
+        return True
+    unusable = {t.oid for t in obs.source.tables if not t.identity_usable} if obs.source else set()
+    return all(oid in unusable for oid, _ in action.tables)
+
+
+def _stream_stays_on_until_the_switch(action: a.Action, obs: Observation) -> bool:
+    return not isinstance(action, a.DisableSubscription) or Step.SWITCHED in _steps(obs)
+
+
 def _published_tables_have_identity(action: a.Action, obs: Observation) -> bool:
     if not isinstance(action, a.CreatePublication | a.AddToPublication):
         return True
@@ -135,9 +165,7 @@ def _foreign_publication_is_left_alone(action: a.Action, obs: Observation) -> bo
 
 def _servers_are_those_that_were_copied(action: a.Action, obs: Observation) -> bool:
     """Once subscribed, only what protects the source may run against a changed server."""
-    if Step.SUBSCRIBED not in _steps(obs) or isinstance(
-        action, (*AFTER_SWITCH, a.DropFromPublication)
-    ):
+    if Step.SUBSCRIBED not in _steps(obs) or isinstance(action, AFTER_SWITCH):
         return True
     marker = obs.marker
     return (
@@ -165,6 +193,9 @@ CLAIMS: tuple[tuple[str, Claim], ...] = (
     ("nothing is created again once subscribed", _nothing_created_twice),
     ("only our own unfinished database is dropped", _only_our_unfinished_database_is_dropped),
     ("no database is created over another", _no_database_is_created_over_another),
+    ("only our own database is changed", _only_our_database_is_changed),
+    ("no healthy table leaves the publication", _healthy_tables_stay_published),
+    ("the stream stays on until the switch", _stream_stays_on_until_the_switch),
     ("every published table has a usable identity", _published_tables_have_identity),
     ("no initial copy goes into a table with rows", _copy_only_into_empty_tables),
     ("REFRESH needs a whole publication", _refresh_only_with_a_whole_publication),

@@ -196,17 +196,17 @@ def _drift(obs: Observation) -> dict[str, int] | None:
 
 
 def _verification(obs: Observation) -> Verification:
-    unverified = len(plan.followed(obs))
+    followed = {table.name for table in plan.followed(obs)}
     if obs.row_counts is None:
-        return Verification(unverified_tables=unverified)
+        return Verification(unverified_tables=len(followed))
     counts = obs.row_counts.value
     worst = sorted(
         counts.deltas, key=lambda d: abs(d.source_rows - d.destination_rows), reverse=True
     )
     return Verification(
-        verified_tables=counts.tables,
+        verified_tables=len(counts.tables),
         mismatched_tables=len(counts.deltas),
-        unverified_tables=max(unverified - counts.tables, 0),
+        unverified_tables=len(followed - counts.tables),
         at=obs.row_counts.at,
         row_count_delta_rows=sum(abs(d.source_rows - d.destination_rows) for d in counts.deltas),
         worst=tuple(worst[:WORST]),

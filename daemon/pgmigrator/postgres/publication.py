@@ -107,10 +107,14 @@ async def create_slot(source: Endpoint, database: str, names: Names) -> None:
         )
 
 
-async def drop_slot(source: Endpoint, database: str, names: Names) -> None:
-    """Drop our slot because of the WAL that it keeps; its reader must be gone."""
+async def drop_slot(source: Endpoint, database: str, names: Names, *, subscribed: bool) -> None:
+    """Drop our slot because of the WAL that it keeps; its reader must be gone.
+
+    `subscribed`: our marker says whose it is; else the publication's comment must.
+    """
     async with source_writer(source, database, "slot") as writer:
-        await _assert_ours(writer, names)
+        if not subscribed:
+            await _assert_ours(writer, names)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(psycopg.errors.ObjectInUse),
             stop=stop_after_attempt(20),

@@ -98,7 +98,8 @@ async def read_publication(connection: Connection, publication: str) -> Publicat
     if not rows:
         return None
     tables = {r["oid"]: TableName(r["schema"], r["name"]) for r in rows if r["oid"] is not None}
-    return Publication(comment=rows[0]["comment"], tables=tables)
+    whole = all(row["whole"] for row in rows)
+    return Publication(comment=rows[0]["comment"], whole=whole, tables=tables)
 
 
 async def read_sizes(connection: Connection) -> dict[int, int]:

@@ -80,18 +80,18 @@ async def count_rows(
     """
     async with _snapshots(pair, pause, timeout_seconds) as snapshots:
         wanted = [table for table in tables if table[1] in snapshots.streaming]
-        compared = 0
+        compared = set()
         deltas = []
         for oid, name in await _smallest_first(snapshots.source, wanted):
             counts = await _count_both(snapshots, oid, name)
             if counts is None:
                 continue
-            compared += 1
+            compared.add(name)
             if counts.source_rows != counts.destination_rows:
                 deltas.append(counts)
         return RowCounts(
             lsn=snapshots.lsn,
-            tables=compared,
+            tables=frozenset(compared),
             deltas=tuple(deltas),
             source_started_at=await _started_at(snapshots.source),
             destination_started_at=await _started_at(snapshots.destination),

@@ -277,7 +277,9 @@ async def drop_slot(work: Work, _: a.DropSlot) -> None:
     """See the action; a destination that answers is told first, so that nobody reads the slot."""
     if work.obs.destination is not None and work.obs.destination.subscription is not None:
         await subscription.enable(work.destination, work.obs.database, work.names, enabled=False)
-    await publication.drop_slot(work.source, work.obs.database, work.names)
+    marker = work.obs.marker
+    subscribed = marker is not None and Step.SUBSCRIBED in marker.steps
+    await publication.drop_slot(work.source, work.obs.database, work.names, subscribed=subscribed)
 
 
 HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {

@@ -40,6 +40,21 @@ def late_writes(obs: Observation) -> Iterator[Found]:
         )
 
 
+def slot_gone_after_switch(obs: Observation) -> Iterator[Found]:
+    """After the switch, only the slot shows whether somebody writes to the source."""
+    assert obs.source is not None
+    steps = obs.marker.steps if obs.marker else frozenset()
+    if Step.SWITCHED not in steps or steps & {Step.COMPLETING, Step.COMPLETED}:
+        return
+    if obs.source.slot is None or obs.source.slot.wal_status == "lost":
+        yield (
+            DEGRADES,
+            obs.database,
+            "the slot is gone: late writes to the source cannot be seen any more",
+            "compare source and destination; then `complete --force --reason ...`",
+        )
+
+
 def complete_too_early(obs: Observation) -> Iterator[Found]:
     """COMPLETE=true ends a migration only after its switch."""
     if not obs.policy.complete or ended(obs):
@@ -67,6 +82,7 @@ def leftovers(obs: Observation) -> Iterator[Found]:
 CHECKS: tuple[Check, ...] = (
     blocks_source,
     late_writes,
+    slot_gone_after_switch,
     complete_too_early,
     leftovers,
 )

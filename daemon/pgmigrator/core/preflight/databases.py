@@ -49,7 +49,7 @@ def destination_database(obs: Observation) -> Iterator[Found]:
             "the destination has a database of that name with objects in it",
             "rename or drop it there, or leave the database out with EXCLUDE_DATABASES",
         )
-    alike = ("encoding", "collate", "ctype")
+    alike = ("encoding", "collate", "ctype", "locale_provider", "locale")
     differences = [
         f"{name} {getattr(there, name)} instead of {getattr(here, name)}"
         for name in alike

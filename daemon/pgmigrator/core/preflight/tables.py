@@ -59,6 +59,20 @@ def unlogged_tables(obs: Observation) -> Iterator[Found]:
         yield NOTE, f"table {name}", "it is unlogged: its rows are not migrated", fix
 
 
+def publication_is_whole(obs: Observation) -> Iterator[Found]:
+    """Our publication still publishes every change of its tables."""
+    publication = plan.our_publication(obs)
+    if publication is None or publication.whole or ended(obs):
+        return
+    assert obs.names is not None
+    yield (
+        DEGRADES,
+        f"publication {obs.names.publication}",
+        "somebody altered it: it does not publish every change any more, and changes may be lost",
+        "copy the database anew (drop it on the destination)",
+    )
+
+
 def tables_left_publication(obs: Observation) -> Iterator[Found]:
     """A table that left the publication has missed changes since."""
     if ended(obs):
@@ -125,6 +139,7 @@ CHECKS: tuple[Check, ...] = (
     replica_identity,
     large_objects,
     unlogged_tables,
+    publication_is_whole,
     tables_left_publication,
     tables_swapped,
     tables_not_followed,

@@ -1,5 +1,9 @@
--- The publication of our name, table by table; one row without a table if it is empty.
+-- The publication of our name, table by table; one row without a table if it is empty. It is whole
+-- if it publishes every action of whole tables, each under its own name.
 SELECT coalesce(obj_description(p.oid, 'pg_publication'), '') AS comment,
+       p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND NOT p.pubviaroot
+         AND NOT p.puballtables AND r.prqual IS NULL AND r.prattrs IS NULL
+         AND NOT EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid) AS whole,
        c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name
   FROM pg_publication p
   LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid
