@@ -119,9 +119,13 @@ async def session(
     wanted = (SECRECY_OPTIONS if secret else {}) | dict(options or {})
     with translated(endpoint):
         connection = await connect(endpoint, database, action, options=wanted)
-        async with connection:
-            await connection.set_autocommit(autocommit)
-            yield connection
+        try:
+            async with connection:
+                await connection.set_autocommit(autocommit)
+                yield connection
+        finally:
+            # cancelled while it rolls back, psycopg leaves the connection open
+            await connection.close()
 
 
 async def connect(

@@ -227,7 +227,8 @@ async def _complete(runner: MappingRunner, units: Sequence[Unit], command: Comma
     left: list[str] = []
     for unit in open_units:
         await _begin(pairs[unit.database], markers[unit.database], command.reason)
-        left += await remove.remove(pairs[unit.database])
+        async with unit.pause:  # a tick that peeks for late writes would hold the slot
+            left += await remove.remove(pairs[unit.database])
     message = "completed" if open_units else "completed already"
     if left:
         message += "; still on the source, which does not answer: " + "; ".join(left)

@@ -270,7 +270,9 @@ async def begin_completion(work: Work, _: a.BeginCompletion) -> None:
 
 async def remove_replication(work: Work, _: a.RemoveReplication) -> None:
     """See the action."""
-    await remove.remove(work.pair, source_known=work.obs.source is not None)
+    # a tick that peeks for late writes would hold the slot
+    async with work.unit.pause:
+        await remove.remove(work.pair, source_known=work.obs.source is not None)
 
 
 async def drop_slot(work: Work, _: a.DropSlot) -> None:
