@@ -44,21 +44,26 @@ class AdvisoryLock:
         self._backoff.check()
         try:
             with translated(self._destination):
-                connection = await connect(
-                    self._destination, self._destination.instance.database, "lease"
-                )
-                rows = await fetch(
-                    connection, "SELECT pg_try_advisory_lock(%(key)s) AS locked", {"key": self._key}
-                )
+                self._connection = await self._locked()
         except MigratorError as error:
             self._backoff.failed(error)
             raise
         self._backoff.succeeded()
-        if rows[0]["locked"]:
-            self._connection = connection
-            return True
-        await connection.close()
-        return False
+        return self._connection is not None
+
+    async def _locked(self) -> Connection | None:
+        """Return a session that holds the lock; None if another one does."""
+        connection = await connect(self._destination, self._destination.instance.database, "lease")
+        locked = False
+        try:
+            (row,) = await fetch(
+                connection, "SELECT pg_try_advisory_lock(%(key)s) AS locked", {"key": self._key}
+            )
+            locked = row["locked"]
+        finally:
+            if not locked:
+                await connection.close()
+        return connection if locked else None
 
     async def release(self) -> None:
         """Close the session, and with it the lock."""
