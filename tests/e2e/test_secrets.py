@@ -63,6 +63,8 @@ def test_no_secret_is_seen_anywhere(
 ) -> None:
     loud = {
         "log_statement": log_statement,
+        "log_min_duration_sample": "0",
+        "log_transaction_sample_rate": "1",
         "log_min_duration_statement": "0",
         "log_min_error_statement": "info",
         "log_connections": "on",

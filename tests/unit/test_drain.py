@@ -59,6 +59,7 @@ def test_the_evidence_is_a_proof() -> None:
 @pytest.mark.parametrize(
     ("changed", "word"),
     [
+        ({"whole": False}, "altered"),
         ({"source": replace(HERE, timeline=2)}, "the source is not the server"),
         ({"destination": replace(THERE, system_identifier=3)}, "the destination is not the server"),
         ({"source_tables": {ITEM: 10, RAW: 11}}, "not published"),

@@ -65,6 +65,8 @@ class Evidence:
     copied_from: Mapping[TableName, int]
     enabled: bool
     worker_running: bool
+    #: our publication publishes every change of its tables
+    whole: bool = True
     #: no later start than the one that is known to have lost nothing
     start_remembered: bool = True
     differences: tuple[SchemaItem, ...]
@@ -168,6 +170,8 @@ def _tables(evidence: Evidence, excluded: frozenset[TableName]) -> Iterator[str]
     if evidence.published is None:
         yield "there is no publication of ours"
         return
+    if not evidence.whole:
+        yield "our publication was altered and does not publish every change; copy anew"
     published, subscribed = evidence.published.keys(), evidence.subscribed.keys()
     moved = [
         name for name, oid in evidence.published.items() if evidence.copied_from.get(name) != oid

@@ -115,7 +115,8 @@ def compare(source: Roles, destination: Roles, policy: RolePolicy) -> tuple[Role
             role=role.name,
             exists=False,
             reason="the destination has no such role",
-            fix="none needed: it is created",
+            fix="it is created before the copy; a role that came later, by hand: its lines of"
+            " `pg_dumpall --roles-only` of the source",
         )
         for role in planned.create
     ]

@@ -31,6 +31,8 @@ LOCK_TIMEOUT_S = 2
 SECRECY_OPTIONS = {
     "log_statement": "none",
     "log_min_duration_statement": "-1",
+    "log_min_duration_sample": "-1",
+    "log_transaction_sample_rate": "0",
     "log_min_error_statement": "panic",
     "track_activities": "off",
     "pg_stat_statements.track_utility": "off",

@@ -216,6 +216,7 @@ async def _evidence(on: Sides, before: DictRow) -> Evidence:
             _name(row): row["identity_reason"] for row in tables if row["identity_reason"]
         },
         published={_name(row): row["oid"] for row in published if row["oid"]} if ours else None,
+        whole=all(row["whole"] for row in published),
         subscribed={_name(row): row["state"] for row in subscribed},
         copied_from=await read_bookkeeping(on.destination),
         start_remembered=await start_is_remembered(on.destination),

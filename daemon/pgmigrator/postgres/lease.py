@@ -79,7 +79,9 @@ async def acting_sessions(endpoint: Endpoint) -> list[str]:
             connection,
             "SELECT pid, application_name FROM pg_stat_activity"
             " WHERE starts_with(application_name, %(prefix)s)"
-            " AND application_name <> ALL(%(looking)s)",
+            " AND application_name <> ALL(%(looking)s)"
+            # nothing hangs on a walsender of ours but a temporary slot
+            " AND backend_type <> 'walsender'",
             {
                 "prefix": endpoint.application_name(""),
                 "looking": [endpoint.application_name(name) for name in _LOOKING],

@@ -108,6 +108,7 @@ class Observer:
         self._route: Scheduled[str] = Scheduled(30, self._fresh)
         self._names: dict[str, Names] = {}
         self._with_objects: set[str] = set()
+        self._sync_slots: dict[str, str] = {}
 
     async def close(self) -> None:
         """Close every session."""
@@ -125,8 +126,8 @@ class Observer:
         if database in self._schedules:
             self._schedules[database].schema.expire()
 
-    async def source_databases(self) -> tuple[str, ...]:
-        """Return the source's databases that hold user objects.
+    async def source_databases(self, excluded: frozenset[str]) -> tuple[str, ...]:
+        """Return the source's databases that hold user objects, those excluded left alone.
 
         :raises Unreachable: the source does not answer.
         """
@@ -134,7 +135,7 @@ class Observer:
             with translated(self.source):
                 admin = await self._connection(self.source, self.source.instance.database)
                 rows = await fetch(admin, query("databases"))
-                present = [row["name"] for row in rows]
+                present = [row["name"] for row in rows if row["name"] not in excluded]
                 for name in present:
                     if name not in self._with_objects and await self._has_objects(name):
                         self._with_objects.add(name)
@@ -261,9 +262,21 @@ class Observer:
             database,
             known,
             sizes.value,
-            sync_slots=_sync_slots(there),
+            sync_slots=self._sync_slots_of(database, there),
             watch_late_writes=Step.SWITCHED in steps and Step.COMPLETED not in steps,
         )
+
+    def sync_slots(self, database: str) -> str:
+        """Return the LIKE pattern of our table-sync slots; "" matches none."""
+        return self._sync_slots.get(database, "")
+
+    def _sync_slots_of(self, database: str, there: DestinationFacts | None) -> str:
+        """Know them also while the destination is silent."""
+        if there is not None and there.subscription is not None:
+            identifier = there.server.identity.system_identifier
+            pattern = rf"pg\_{there.subscription.oid}\_sync\_%\_{identifier}"
+            self._sync_slots[database] = pattern
+        return self.sync_slots(database)
 
     # --- comparisons ----------------------------------------------------------------------------
 
@@ -341,11 +354,3 @@ class Observer:
         for side, database in list(self._connections):
             if side == endpoint.side:
                 await self._forget(endpoint, database)
-
-
-def _sync_slots(there: DestinationFacts | None) -> str:
-    """Return the LIKE pattern of our subscription's table-sync slots; "" matches none."""
-    if there is None or there.subscription is None:
-        return ""
-    identifier = there.server.identity.system_identifier
-    return rf"pg\_{there.subscription.oid}\_sync\_%\_{identifier}"

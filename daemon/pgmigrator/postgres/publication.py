@@ -12,7 +12,7 @@ from psycopg import sql
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from pgmigrator.core.names import Names, TableName
-from pgmigrator.errors import InvariantBroken, Refused
+from pgmigrator.errors import Refused
 from pgmigrator.postgres.connect import Endpoint, SourceWriter, source_writer
 from pgmigrator.postgres.queries import query
 
@@ -85,10 +85,23 @@ async def _published(writer: SourceWriter, names: Names) -> dict[int, TableName]
     return {r["oid"]: TableName(r["schema"], r["name"]) for r in rows if r["oid"] is not None}
 
 
+async def assert_publishes(
+    source: Endpoint, database: str, names: Names, planned: set[int]
+) -> None:
+    """Make sure, right now, that our publication still publishes these tables, by oid.
+
+    :raises Refused: it does not.
+    """
+    async with source_writer(source, database, "publication") as writer:
+        await _assert_ours(writer, names)
+        if not planned <= (await _published(writer, names)).keys():
+            raise Refused("the publication has lost tables; observing again")
+
+
 async def _assert_ours(writer: SourceWriter, names: Names) -> None:
     rows = await writer.read(query("publication"), {"publication": names.publication})
     if not rows or rows[0]["comment"] != names.publication_comment:
-        raise InvariantBroken(f"publication {names.publication} is not ours; it was left alone")
+        raise Refused(f"publication {names.publication} is not ours; it was left alone")
 
 
 async def create_slot(source: Endpoint, database: str, names: Names) -> None:
@@ -107,23 +120,34 @@ async def create_slot(source: Endpoint, database: str, names: Names) -> None:
         )
 
 
-async def drop_slot(source: Endpoint, database: str, names: Names, *, subscribed: bool) -> None:
-    """Drop our slot because of the WAL that it keeps; its reader must be gone.
+async def drop_slots(
+    source: Endpoint, database: str, names: Names, sync_slots: str, *, subscribed: bool
+) -> None:
+    """Drop our slot, and those of its table synchronisation, because of the WAL that they keep.
 
-    `subscribed`: our marker says whose it is; else the publication's comment must.
+    Their readers must be gone. `sync_slots` is a LIKE pattern. `subscribed`: our marker says whose
+    they are; else the publication's comment must. The main slot goes last: while it is there, all
+    of it is tried again.
     """
     async with source_writer(source, database, "slot") as writer:
         if not subscribed:
             await _assert_ours(writer, names)
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(psycopg.errors.ObjectInUse),
-            stop=stop_after_attempt(20),
-            wait=wait_fixed(0.5),
-            reraise=True,
-        ):
-            with attempt:
-                await writer.execute(
-                    sql.SQL("SELECT pg_drop_replication_slot({})").format(
-                        sql.Literal(names.subscription)
-                    )
-                )
+        rows = await writer.read(
+            "SELECT slot_name::text AS name FROM pg_replication_slots"
+            " WHERE slot_name LIKE %(sync_slots)s",
+            {"sync_slots": sync_slots},
+        )
+        for slot in (*(row["name"] for row in rows), names.subscription):
+            await _drop_slot(writer, slot)
+
+
+async def _drop_slot(writer: SourceWriter, slot: str) -> None:
+    statement = sql.SQL("SELECT pg_drop_replication_slot({})").format(sql.Literal(slot))
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(psycopg.errors.ObjectInUse),
+        stop=stop_after_attempt(20),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    ):
+        with attempt:
+            await writer.execute(statement)

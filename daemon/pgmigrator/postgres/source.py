@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from psycopg.errors import LockNotAvailable
+
 from pgmigrator.core.marker import ServerIdentity
 from pgmigrator.core.model import (
     DatabaseProperties,
@@ -103,8 +105,12 @@ async def read_publication(connection: Connection, publication: str) -> Publicat
 
 
 async def read_sizes(connection: Connection) -> dict[int, int]:
-    """Read the bytes of every table, by oid."""
-    return {row["oid"]: row["bytes"] for row in await fetch(connection, query("source_sizes"))}
+    """Read the bytes of every table, by oid: an estimate, none while one of them is locked."""
+    try:
+        rows = await fetch(connection, query("source_sizes"))
+    except LockNotAvailable:
+        return {}
+    return {row["oid"]: row["bytes"] for row in rows}
 
 
 async def _read_slot(connection: Connection, names: Names, sync_slots: str) -> Slot | None:

@@ -10,7 +10,7 @@ from psycopg import sql
 from pgmigrator.core.marker import Marker, ServerIdentity, Step
 from pgmigrator.core.model import Publication
 from pgmigrator.core.names import Names, TableName
-from pgmigrator.errors import InvariantBroken
+from pgmigrator.errors import Refused
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, translate
 from pgmigrator.postgres.destination import remember_start, tables_with_rows
@@ -36,7 +36,7 @@ async def create(
     `identities` are source and destination as they are now: a later change of either means that
     the copy can no longer be trusted.
 
-    :raises InvariantBroken: a table that would be copied into holds a row.
+    :raises Refused: a table that would be copied into holds a row.
     """
     async with session(
         destination, database, "subscribe", autocommit=False, secret=True
@@ -44,7 +44,7 @@ async def create(
         tables = await _existing(connection, publication)
         if filled := await tables_with_rows(connection, [name for _, name in tables]):
             names_text = ", ".join(sorted(map(str, filled)))
-            raise InvariantBroken(f"not copying into tables that hold rows: {names_text}")
+            raise Refused(f"not copying into tables that hold rows: {names_text}")
         await _remember(connection, tables)
         await remember_start(connection)
         await connection.execute(
@@ -104,7 +104,7 @@ async def refresh(
     async with session(destination, database, "refresh") as connection:
         if filled := await tables_with_rows(connection, [name for _, name in tables]):
             names_text = ", ".join(sorted(map(str, filled)))
-            raise InvariantBroken(f"not copying into tables that hold rows: {names_text}")
+            raise Refused(f"not copying into tables that hold rows: {names_text}")
         async with connection.transaction():
             await _remember(connection, tables)
         # refuses to run inside a transaction

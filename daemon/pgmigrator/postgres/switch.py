@@ -16,6 +16,7 @@ from pgmigrator.core.report import DrainProof
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres import triggers
+from pgmigrator.postgres.confirm import NUDGE
 from pgmigrator.postgres.connect import Connection, fetch, session
 from pgmigrator.postgres.drain import Sides, prove, refused, sides
 from pgmigrator.postgres.pair import DatabasePair
@@ -139,6 +140,7 @@ async def _written_since(on: Sides, proof: DrainProof) -> bool:
     names = on.pair.names
     if await applied_lsn(on.destination, names.subscription) > (proof.lsn or 0):
         return True
+    await on.writer.execute(NUDGE)  # flushes what was committed asynchronously
     waiting = await late_writes(on.source, names.subscription, names.publication, limit=1)
     return waiting > 0
 

@@ -213,11 +213,11 @@ async def _complete(runner: MappingRunner, units: Sequence[Unit], command: Comma
     pairs = {unit.database: _pair(runner, unit) for unit in units}
     markers = {name: await _marker(pair) for name, pair in pairs.items()}
     open_units = [u for u in units if Step.COMPLETED not in markers[u.database].steps]
+    blocking: list[Blocker] = []
     for unit in open_units:
-        await runner.read_again(unit)
-    blocking = [
-        blocker for unit in open_units for blocker in _against(unit, markers[unit.database])
-    ]
+        obs = await runner.read_again(unit)
+        unreachable = obs.source is None and await _is_unreachable(pairs[unit.database])
+        blocking += _against(unit, markers[unit.database], unreachable=unreachable)
     if blocking and not command.force:
         return Outcome(
             status=OutcomeStatus.CONFLICT,
@@ -235,7 +235,16 @@ async def _complete(runner: MappingRunner, units: Sequence[Unit], command: Comma
     return Outcome(status=OutcomeStatus.DONE, message=message)
 
 
-def _against(unit: Unit, marker: Marker) -> list[Blocker]:
+async def _is_unreachable(pair: DatabasePair) -> bool:
+    """Tell a source that is gone from one that merely was not read in time."""
+    try:
+        async with session(pair.source, pair.source.instance.database, "complete"):
+            return False
+    except Unreachable:
+        return True
+
+
+def _against(unit: Unit, marker: Marker, *, unreachable: bool) -> list[Blocker]:
     """Say what stands against ending this migration."""
     if Step.COMPLETING in marker.steps or Step.ABANDONED in marker.steps:
         return []
@@ -250,18 +259,18 @@ def _against(unit: Unit, marker: Marker) -> list[Blocker]:
             )
         ]
     source = unit.last.source if unit.last else None
-    if source is None:
+    if source is None and unreachable:
         return []  # a source that is gone does not prevent the end
-    if source.late_writes == 0:
+    if source is not None and source.late_writes == 0:
         return []
-    known = source.late_writes is not None
+    late = source.late_writes if source is not None else None
     return [
         Blocker(
             database=unit.database,
             object="late_writes",
-            status="fail" if known else "unknown",
-            reason=f"{source.late_writes} transactions were written to the source after the switch"
-            if known
+            status="unknown" if late is None else "fail",
+            reason=f"{late} transactions were written to the source after the switch"
+            if late is not None
             else "it is not known whether the source was written to after the switch",
             fix="carry them over by hand, then `complete --force --reason ...`",
         )

@@ -13,7 +13,7 @@ import structlog
 
 from pgmigrator.core import preflight, summary
 from pgmigrator.core.actions import Action, CreateSubscription
-from pgmigrator.core.decide import Decision, decide
+from pgmigrator.core.decide import URGENT, Decision, decide
 from pgmigrator.core.gates import evaluate
 from pgmigrator.core.history import History, conclude, observe, with_copy_progress
 from pgmigrator.core.marker import Step
@@ -34,10 +34,9 @@ from pgmigrator.settings import Mapping, Settings
 
 #: databases of one mapping that are observed at the same time
 OBSERVED_AT_ONCE = 8
-#: a dump that makes the application wait is cancelled; it starts again after its back-off
-CANCELLED_WHEN_BLOCKING = frozenset({"RestoreSchema", "RestoreRest"})
-#: goes on although the destination, and with it the lease, does not answer
-PROTECTING_THE_SOURCE = frozenset({"DropSlot"})
+#: cancelled when the application waits behind one of our sessions; observed anew, they come again
+DUMPING = frozenset({"RestoreSchema", "RestoreRest"})
+COUNTING = frozenset({"VerifyRowCounts"})
 #: how long an action may go on once the daemon is told to stop
 CLOSING_SECONDS = 5.0
 
@@ -85,7 +84,7 @@ class MappingRunner:
 
     async def _tick(self) -> None:
         if not await self.lease.hold():
-            await self._stop_actions(but=PROTECTING_THE_SOURCE)
+            await self._stop_actions(but=URGENT)
         observations = await self.look()
         databases = []
         for obs in observations:
@@ -139,7 +138,7 @@ class MappingRunner:
         wanted = self.mapping.databases
         if wanted is None:
             await self._read_list()
-            wanted = self._listed or await self._marked()
+            wanted = (*self._listed, *await self._marked())
         for database in wanted:
             if database not in self.units:
                 history = History(started_at=time.time(), phase_since=time.time())
@@ -147,7 +146,7 @@ class MappingRunner:
 
     async def _read_list(self) -> None:
         try:
-            found = await self.observer.source_databases()
+            found = await self.observer.source_databases(frozenset(self.mapping.exclude_databases))
         except (MigratorError, TimeoutError) as error:
             reason = str(error) or "the source did not answer in time"
             if reason != self._unlisted:
@@ -155,15 +154,15 @@ class MappingRunner:
             self._unlisted = reason
             return
         self._unlisted = ""
-        excluded = set(self.mapping.exclude_databases)
-        self._listed = tuple(name for name in found if name not in excluded)
+        self._listed = found
 
     async def _marked(self) -> tuple[str, ...]:
-        """Without a source, the markers on the destination tell: a migration can still be ended."""
+        """What the markers on the destination name can be ended although the source lost it."""
         try:
-            return await self.observer.destination_databases()
+            marked = await self.observer.destination_databases()
         except (MigratorError, TimeoutError):
             return ()
+        return tuple(name for name in marked if name not in self.mapping.exclude_databases)
 
     async def _observe(self, unit: Unit) -> Observation:
         async with self._limit, unit.pause:
@@ -239,9 +238,11 @@ class MappingRunner:
         return self._report(unit, obs, decision, problems)
 
     async def _protect_source(self, unit: Unit, obs: Observation) -> None:
-        """Cancel a dump behind which the application waits."""
-        if obs.source is not None and obs.source.blocked_sessions and self._dump_lock.locked():
-            await unit.stop(only=CANCELLED_WHEN_BLOCKING)
+        """Cancel what may be the session behind which the application waits."""
+        if obs.source is None or not obs.source.blocked_sessions:
+            return
+        dumping = DUMPING if self._dump_lock.locked() else frozenset()
+        await unit.stop(only=COUNTING | dumping)
 
     def _act(self, unit: Unit, obs: Observation, decision: Decision) -> None:
         for action in (decision.action, decision.beside):
@@ -254,12 +255,12 @@ class MappingRunner:
                 log.error("invariant broken", mapping=self.name, reason=str(error))
 
     def _may_act(self, unit: Unit, action: Action) -> bool:
+        if action.kind in URGENT:
+            # while the destination is silent nobody else can hold the lease
+            return not unit.stale and (self.lease.held or self.lease.lost_to_silence)
         if unit.broken or unit.stale or unit.command.locked() or not self._neighbours.complete:
             return False
-        # while the destination is silent nobody else can hold the lease: protect the source still
-        return self.lease.held or (
-            self.lease.lost_to_silence and action.kind in PROTECTING_THE_SOURCE
-        )
+        return self.lease.held
 
     async def _stop_actions(self, *, but: frozenset[str] = frozenset()) -> None:
         for unit in self.units.values():
@@ -272,7 +273,7 @@ class MappingRunner:
     ) -> DatabaseReport:
         ended = obs.marker is not None and obs.marker.ended
         gates = () if ended else evaluate(obs, unit.history, problems)
-        all_pass = all(gate.status is GateStatus.PASS for gate in gates)
+        all_pass = bool(gates) and all(gate.status is GateStatus.PASS for gate in gates)
         tables = summary.table_reports(obs, problems)
         if obs.marker is not None and Step.SUBSCRIBED in obs.marker.steps and tables:
             done = sum(table.completed_bytes or 0 for table in tables)

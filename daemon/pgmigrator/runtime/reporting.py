@@ -127,7 +127,8 @@ def problems_of(unit: Unit) -> tuple[Problem, ...]:
             reason=failed_object.reason,
             fix="mend the cause on the destination; it is then restored by itself",
         )
-        for failed_object in unit.restore_failures
+        for failures in unit.restore_failures.values()
+        for failed_object in failures
     )
     if not unit.broken:
         return failed + restored

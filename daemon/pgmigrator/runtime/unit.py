@@ -38,8 +38,8 @@ class Unit:
     #: set once an invariant broke: no action starts any more
     broken: str = ""
     row_counts: Measured[RowCounts] | None = None
-    #: objects that the last restore could not create
-    restore_failures: tuple[RestoreFailure, ...] = ()
+    #: objects that could not be created, by the part of the restore that tried last
+    restore_failures: dict[str, tuple[RestoreFailure, ...]] = field(default_factory=dict)
     #: when the rest was last restored, in epoch seconds
     restored_at: float = 0.0
     drain: DrainProof | None = None

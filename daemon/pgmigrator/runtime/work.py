@@ -122,7 +122,9 @@ class Work:
 
 async def create_roles(work: Work, _: a.CreateRoles) -> None:
     """See the action."""
-    work.unit.restore_failures = await roles.create(work.source, work.destination, work.role_policy)
+    async with work.roles_lock:
+        failures = await roles.create(work.source, work.destination, work.role_policy)
+    work.unit.restore_failures["roles"] = failures
     work.observer.expire(work.obs.database)
 
 
@@ -155,7 +157,7 @@ async def drop_unfinished_database(work: Work, _: a.DropUnfinishedDatabase) -> N
 async def restore_schema(work: Work, _: a.RestoreSchema) -> None:
     """See the action."""
     if not (work.there.has_user_objects and plan.adopted_is_restored(work.obs)):
-        await _restore(work, restore.restore_schema)
+        await _restore(work, "schema", restore.restore_schema)
     await work.mark(Step.SCHEMA_DONE)
     work.observer.expire(work.obs.database)
 
@@ -200,6 +202,10 @@ async def refresh_subscription(work: Work, _: a.RefreshSubscription) -> None:
     """See the action."""
     new = set(plan.to_subscribe(work.obs))
     tables = [(oid, name) for oid, name in plan.published(work.obs).items() if name in new]
+    # refreshed from a publication that is gone meanwhile, the subscription would be emptied
+    await publication.assert_publishes(
+        work.source, work.obs.database, work.names, set(plan.published(work.obs))
+    )
     await subscription.refresh(work.destination, work.obs.database, work.names, tables)
 
 
@@ -229,17 +235,17 @@ async def mark_copied(work: Work, _: a.MarkCopied) -> None:
 
 async def restore_rest(work: Work, _: a.RestoreRest) -> None:
     """See the action."""
-    await _restore(work, restore.restore_rest)
+    await _restore(work, "rest", restore.restore_rest)
     work.unit.restored_at = time.time()
     await work.mark(Step.INDEXED)
     work.observer.expire(work.obs.database)
 
 
-async def _restore(work: Work, part: Restore) -> None:
+async def _restore(work: Work, part: str, restore_part: Restore) -> None:
     """Dump the source's schema as it is now, and restore a part of it."""
     tools = find_tools(work.postgres_bin_dir, work.there.server.version_num // 10000)
     assert work.obs.marker is not None
-    work.unit.restore_failures = await part(
+    work.unit.restore_failures[part] = await restore_part(
         work.pair, tools, created=work.obs.marker.created, dump_lock=work.dump_lock
     )
 
@@ -281,7 +287,10 @@ async def drop_slot(work: Work, _: a.DropSlot) -> None:
         await subscription.enable(work.destination, work.obs.database, work.names, enabled=False)
     marker = work.obs.marker
     subscribed = marker is not None and Step.SUBSCRIBED in marker.steps
-    await publication.drop_slot(work.source, work.obs.database, work.names, subscribed=subscribed)
+    sync_slots = work.observer.sync_slots(work.obs.database)
+    await publication.drop_slots(
+        work.source, work.obs.database, work.names, sync_slots, subscribed=subscribed
+    )
 
 
 HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {

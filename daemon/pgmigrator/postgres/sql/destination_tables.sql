@@ -1,12 +1,13 @@
 -- Plain tables and leaf partitions of the destination: subscription state, copy progress, planner
--- statistics (an empty table has none to have). An empty file certainly holds no row.
+-- statistics (an empty table has none to have). An empty file certainly holds no row; asking for
+-- its size waits for a lock, and so only a table that still awaits its copy is asked.
 SELECT n.nspname::text AS schema, c.relname::text AS name,
        coalesce(r.srsubstate::text, '') AS state,
        coalesce(p.tuples_processed, 0) AS copied_rows,
        coalesce(p.bytes_processed, 0) AS copied_bytes,
        c.reltuples = 0 OR EXISTS (SELECT FROM pg_statistic WHERE starelid = c.oid)
          AS has_statistics,
-       CASE WHEN pg_relation_size(c.oid) = 0 THEN false END AS has_rows
+       CASE WHEN r.srrelid IS NULL AND pg_relation_size(c.oid) = 0 THEN false END AS has_rows
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_subscription_rel r ON r.srrelid = c.oid AND r.srsubid = %(subscription_oid)s
