@@ -152,7 +152,7 @@ async def test_a_subscription_dropped_by_someone(replicated: Replicated) -> None
             assert_safe(action, seen)
     assert seen.source is not None
     assert seen.source.publication is not None
-    with pytest.raises(InvariantBroken, match="hold rows"):  # the last line of defence
+    with pytest.raises(Refused, match="hold rows"):  # the last line of defence
         await subscription.create(
             replicated.pair.source,
             replicated.pair.destination,
