@@ -145,9 +145,8 @@ def _create_roles(_: a.CreateRoles, obs: Observation) -> Worlds:
 def _create_database(_: a.CreateDatabase, obs: Observation) -> Worlds:
     return _worlds(
         obs,
-        {"destination.temporary_database": True},
+        {},  # dead before the renaming: its temporary name shows nowhere, and goes the next time
         {
-            "destination.temporary_database": False,
             "destination.database": b.database(20_000),
             "destination.marker": b.marker(),
         },

@@ -243,8 +243,6 @@ class DestinationFacts:
     server: Server
     #: None: there is no such database
     database: DatabaseProperties | None
-    #: a database of ours that was not renamed yet
-    temporary_database: bool = False
     #: None: it bears no marker of ours
     marker: Marker | None = None
     #: a newer daemon's marker: stand by

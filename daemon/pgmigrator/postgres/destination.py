@@ -34,16 +34,9 @@ async def read_marker(
     return await marker.read(connection, database, Binding(mapping, found.oid, system_identifier))
 
 
-async def read_outside(
-    connection: Connection, server: Server, database: str, names: Names | None
-) -> DestinationFacts:
-    """Read what shows from another database: whether ours, or its forerunner, exists."""
-    temporary = await read_database(connection, names.temporary_database) if names else None
-    return DestinationFacts(
-        server=server,
-        database=await read_database(connection, database),
-        temporary_database=temporary is not None,
-    )
+async def read_outside(connection: Connection, server: Server, database: str) -> DestinationFacts:
+    """Read what shows from another database: whether ours exists."""
+    return DestinationFacts(server=server, database=await read_database(connection, database))
 
 
 async def read_inside(

@@ -218,7 +218,7 @@ class Observer:
         if oid is not None:
             self._names[database] = names(mapping, oid, system_identifier)
         known = self._names.get(database)
-        outside = await destination_facts.read_outside(admin, server, database, known)
+        outside = await destination_facts.read_outside(admin, server, database)
         if outside.database is None:
             await self._forget(self.destination, database)
             return outside
