@@ -28,7 +28,7 @@ BLOCKS, DEGRADES, NOTE = Severity.BLOCKS, Severity.DEGRADES, Severity.NOTE
 FRESH, EMPTY, ADOPTED = fresh(), marked(), marked(created=False)
 STREAMING, SWITCHED = streaming(), switched()
 COMPLETED = switched(Step.COMPLETING, Step.COMPLETED)
-NAMES_OF_CHECKS = [check.__name__ for check in CHECKS]
+NAMES_OF_CHECKS = [check.id for check in CHECKS]
 
 SOURCE_SETTING, THERE = "source.server.settings.", "destination.server.settings."
 OTHER_ROLE = Measured(
@@ -284,7 +284,12 @@ def test_every_check_has_its_cases() -> None:
 
 def test_every_check_says_what_it_is_for() -> None:
     assert len(set(NAMES_OF_CHECKS)) == len(CHECKS)
-    assert all(check.__doc__ for check in CHECKS)
+    assert all(check.meaning and check.severities for check in CHECKS)
+
+
+def test_no_check_weighs_otherwise_than_it_declares() -> None:
+    declared = {(check.id, severity) for check in CHECKS for severity in check.severities}
+    assert {(check, severity) for check, severity, *_ in FIRES} == declared
 
 
 @pytest.mark.parametrize("side", ["source", "destination"])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pgmigrator.core.allowlist import ALLOWED
 from pgmigrator.core.gates import GATES
 from pgmigrator.core.preflight import CHECKS
+from pgmigrator.core.preflight.finding import Check
 from pgmigrator.core.safety import CLAIMS
 
 
@@ -25,8 +26,10 @@ def markdown() -> str:
         (
             "Checks",
             "Each finding says how it weighs: `blocks` (nothing is created), `degrades` (the object"
-            " is left out and its gate fails) or `note`; and how to mend it.",
-            _named(CHECKS),
+            " is left out and the light stays off) or `note`; which object it is about, why it"
+            " matters, and the exact fix. In brackets: the side to be mended, and how a finding may"
+            " weigh.",
+            map(_checked, CHECKS),
         ),
         (
             "Invariants",
@@ -50,6 +53,11 @@ def _named(functions: Iterable[Callable[..., object]]) -> Iterable[str]:
     for function in functions:
         first, *_ = (inspect.getdoc(function) or "").split("\n")
         yield f"`{function.__name__}`: {first}"
+
+
+def _checked(check: Check) -> str:
+    weights = ", ".join(severity.value for severity in check.severities)
+    return f"`{check.id}` ({check.side}; {weights}): {check.meaning}"
 
 
 if __name__ == "__main__":

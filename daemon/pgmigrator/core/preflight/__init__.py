@@ -1,8 +1,9 @@
 """The checks: each looks at one observation and names what is wrong, why, and the exact fix.
 
-Adding a check is adding a function to one of these modules, and to its `CHECKS`. One that only
-matters before anything is created says so with `before`; the others stay on for the whole
-migration. Blocking findings keep the database in `blocked`, where nothing is created.
+Adding a check is adding a function to one of these modules, and to its `CHECKS`. It declares its
+side and how its findings may weigh; one that only matters before anything is created says so with
+`before=True`, the others stay on for the whole migration. Blocking findings keep the database in
+`blocked`, where nothing is created.
 """
 
 from pgmigrator.core.model import Observation, Problem
@@ -23,7 +24,7 @@ def find_problems(obs: Observation) -> tuple[Problem, ...]:
         return ()
     checks = CHECKS if obs.source is not None else (course.leftovers,)
     return tuple(
-        Problem(check=check.__name__, severity=severity, object=thing, reason=reason, fix=fix)
+        Problem(check=check.id, severity=severity, object=thing, reason=reason, fix=fix)
         for check in checks
         for severity, thing, reason, fix in check(obs)
     )

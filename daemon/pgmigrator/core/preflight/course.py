@@ -11,10 +11,12 @@ from pgmigrator.core.preflight.finding import (
     NOTE,
     Check,
     Found,
+    check,
     ended,
 )
 
 
+@check("source", DEGRADES)
 def blocks_source(obs: Observation) -> Iterator[Found]:
     """No session of the source waits behind one of ours."""
     assert obs.source is not None
@@ -27,6 +29,7 @@ def blocks_source(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("source", DEGRADES)
 def late_writes(obs: Observation) -> Iterator[Found]:
     """After the switch, nobody writes to the source."""
     assert obs.source is not None
@@ -40,6 +43,7 @@ def late_writes(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("source", DEGRADES)
 def slot_gone_after_switch(obs: Observation) -> Iterator[Found]:
     """After the switch, only the slot shows whether somebody writes to the source."""
     assert obs.source is not None
@@ -55,6 +59,7 @@ def slot_gone_after_switch(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("both", NOTE)
 def complete_too_early(obs: Observation) -> Iterator[Found]:
     """COMPLETE=true ends a migration only after its switch."""
     if not obs.policy.complete or ended(obs):
@@ -64,6 +69,7 @@ def complete_too_early(obs: Observation) -> Iterator[Found]:
     yield NOTE, variable, reason, "set it only after the switch"
 
 
+@check("source", DEGRADES)
 def leftovers(obs: Observation) -> Iterator[Found]:
     """What `complete` could not remove from a source that did not answer."""
     if obs.marker is None or Step.COMPLETED not in obs.marker.steps or obs.names is None:

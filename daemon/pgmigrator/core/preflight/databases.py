@@ -10,14 +10,14 @@ from pgmigrator.core.preflight.finding import (
     NOTE,
     Check,
     Found,
-    before,
+    check,
     destination_server,
     set_to,
     source_server,
 )
 
 
-@before
+@check("source", BLOCKS, before=True)
 def source_database(obs: Observation) -> Iterator[Found]:
     """The database is there."""
     assert obs.source is not None
@@ -26,7 +26,7 @@ def source_database(obs: Observation) -> Iterator[Found]:
         yield BLOCKS, obs.database, "the source has no such database", f"correct {variable}"
 
 
-@before
+@check("destination", BLOCKS, before=True)
 def destination_database(obs: Observation) -> Iterator[Found]:
     """The destination has no database of that name, or an empty one of the same kind."""
     assert obs.source is not None
@@ -65,7 +65,7 @@ def destination_database(obs: Observation) -> Iterator[Found]:
         )
 
 
-@before
+@check("destination", BLOCKS, before=True)
 def adopted_database_stays_empty(obs: Observation) -> Iterator[Found]:
     """Nobody puts objects into a database that we adopted."""
     marker = obs.marker
@@ -85,7 +85,7 @@ def adopted_database_stays_empty(obs: Observation) -> Iterator[Found]:
         )
 
 
-@before
+@check("destination", BLOCKS, before=True)
 def one_mapping_per_name(obs: Observation) -> Iterator[Found]:
     """No other mapping brings a database of the same name to the same destination."""
     for other in obs.environment.colliding_mappings:
@@ -97,7 +97,7 @@ def one_mapping_per_name(obs: Observation) -> Iterator[Found]:
         )
 
 
-@before
+@check("source", BLOCKS, before=True)
 def publication_is_ours(obs: Observation) -> Iterator[Found]:
     """Nobody else owns a publication with our name."""
     assert obs.source is not None
@@ -113,7 +113,7 @@ def publication_is_ours(obs: Observation) -> Iterator[Found]:
         )
 
 
-@before
+@check("source", BLOCKS, before=True)
 def slot_is_ours(obs: Observation) -> Iterator[Found]:
     """A slot of our name belongs to our publication."""
     assert obs.source is not None
@@ -126,7 +126,7 @@ def slot_is_ours(obs: Observation) -> Iterator[Found]:
         )
 
 
-@before
+@check("destination", BLOCKS, before=True)
 def extensions(obs: Observation) -> Iterator[Found]:
     """Every extension of the source's database can be created on the destination."""
     assert obs.source is not None
@@ -139,7 +139,7 @@ def extensions(obs: Observation) -> Iterator[Found]:
             yield BLOCKS, f"extension {name}", reason, "install its package there"
 
 
-@before
+@check("destination", BLOCKS, NOTE, before=True)
 def role_conflicts(obs: Observation) -> Iterator[Found]:
     """A role that the destination has otherwise is a conflict, unless the setting allows it."""
     if obs.roles is None:
@@ -150,7 +150,7 @@ def role_conflicts(obs: Observation) -> Iterator[Found]:
             yield severity, f"role {difference.role}", difference.reason, difference.fix
 
 
-@before
+@check("source", BLOCKS, before=True)
 def lock_table(obs: Observation) -> Iterator[Found]:
     """Dumping locks every table at once: at most a quarter of the source's lock table."""
     assert obs.source is not None

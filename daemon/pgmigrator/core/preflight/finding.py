@@ -1,27 +1,55 @@
-"""What every check is made of: its findings, the moment from which it is silent, wordings."""
+"""What every check is made of: what it declares, its findings, wordings.
 
+A check is one function, made one by `check`: it yields what it found as severity, object, why that
+matters, and the exact fix. Its docstring says what it demands.
+"""
+
+import inspect
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Server, Severity
 
 BLOCKS, DEGRADES, NOTE = Severity.BLOCKS, Severity.DEGRADES, Severity.NOTE
 
+Side = Literal["source", "destination", "both"]
 #: severity, object, reason, fix
 Found = tuple[Severity, str, str, str]
-Check = Callable[[Observation], Iterable[Found]]
+Finder = Callable[[Observation], Iterable[Found]]
 
 
-def before(check: Check) -> Check:
-    """Run a check only until the subscription stands: later its facts include our own use."""
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One entry of the catalogue."""
 
-    def only_before(obs: Observation) -> Iterable[Found]:
-        if obs.marker is None or Step.SUBSCRIBED not in obs.marker.steps:
-            yield from check(obs)
+    id: str
+    #: where the fix is to be made
+    side: Side
+    #: what it may answer
+    severities: tuple[Severity, ...]
+    #: what it demands
+    meaning: str
+    find: Finder
+    #: it only counts until the subscription stands: later its facts include our own use
+    before: bool
 
-    only_before.__name__ = check.__name__
-    only_before.__doc__ = check.__doc__
-    return only_before
+    def __call__(self, obs: Observation) -> Iterable[Found]:
+        """Yield what is wrong."""
+        if self.before and obs.marker is not None and Step.SUBSCRIBED in obs.marker.steps:
+            return ()
+        return self.find(obs)
+
+
+def check(side: Side, *severities: Severity, before: bool = False) -> Callable[[Finder], Check]:
+    """Make a function an entry of the catalogue."""
+
+    def declared(find: Finder) -> Check:
+        meaning = (inspect.getdoc(find) or "").split("\n")[0]
+        return Check(find.__name__, side, severities, meaning, find, before)
+
+    return declared
 
 
 def ended(obs: Observation) -> bool:

@@ -9,7 +9,7 @@ from pgmigrator.core.preflight.finding import (
     DEGRADES,
     Check,
     Found,
-    before,
+    check,
     destination_server,
     ended,
     set_to,
@@ -22,7 +22,7 @@ MIN_DESTINATION_VERSION_NUM = 180000
 SPARE = 2
 
 
-@before
+@check("both", BLOCKS, before=True)
 def versions(obs: Observation) -> Iterator[Found]:
     """Source 15 or newer, destination 18 or newer and not older than the source."""
     source, destination = source_server(obs), destination_server(obs)
@@ -36,7 +36,7 @@ def versions(obs: Observation) -> Iterator[Found]:
         yield BLOCKS, "destination", reason, "use a destination at least as new as the source"
 
 
-@before
+@check("destination", BLOCKS, before=True)
 def different_servers(obs: Observation) -> Iterator[Found]:
     """Source and destination are two servers."""
     if (
@@ -51,7 +51,7 @@ def different_servers(obs: Observation) -> Iterator[Found]:
         )
 
 
-@before
+@check("both", BLOCKS, before=True)
 def not_a_standby(obs: Observation) -> Iterator[Found]:
     """Neither server is in recovery."""
     for side, server in (("source", source_server(obs)), ("destination", destination_server(obs))):
@@ -59,7 +59,7 @@ def not_a_standby(obs: Observation) -> Iterator[Found]:
             yield BLOCKS, side, "it is a standby", "connect to the primary"
 
 
-@before
+@check("source", BLOCKS, before=True)
 def logical_wal(obs: Observation) -> Iterator[Found]:
     """The source writes WAL that can be decoded."""
     level = source_server(obs).settings["wal_level"]
@@ -68,7 +68,7 @@ def logical_wal(obs: Observation) -> Iterator[Found]:
         yield BLOCKS, "source", f"wal_level is {level}", fix
 
 
-@before
+@check("source", BLOCKS, before=True)
 def source_headroom(obs: Observation) -> Iterator[Found]:
     """Slots and senders for every database still to come, one to verify, two to spare."""
     server = source_server(obs)
@@ -85,7 +85,7 @@ def source_headroom(obs: Observation) -> Iterator[Found]:
             yield BLOCKS, "source", reason, fix
 
 
-@before
+@check("destination", BLOCKS, before=True)
 def destination_headroom(obs: Observation) -> Iterator[Found]:
     """Origins and workers for every database still to come; short workers stall silently."""
     server = destination_server(obs)
@@ -107,7 +107,7 @@ def destination_headroom(obs: Observation) -> Iterator[Found]:
             yield BLOCKS, "destination", reason, fix
 
 
-@before
+@check("destination", BLOCKS, before=True)
 def sync_workers(obs: Observation) -> Iterator[Found]:
     """One database alone copies as many tables at once as the destination has sync workers."""
     workers = destination_server(obs).setting("max_sync_workers_per_subscription")
@@ -126,6 +126,7 @@ def sync_workers(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("source", DEGRADES)
 def slots_are_limited(obs: Observation) -> Iterator[Found]:
     """A dead daemon protects nobody: the source itself must bound what a slot keeps."""
     if ended(obs):
@@ -136,6 +137,7 @@ def slots_are_limited(obs: Observation) -> Iterator[Found]:
         yield DEGRADES, "source", reason, fix
 
 
+@check("source", DEGRADES)
 def slots_do_not_idle_out(obs: Observation) -> Iterator[Found]:
     """A source that drops idle slots would drop ours."""
     value = source_server(obs).settings.get("idle_replication_slot_timeout", "0")
@@ -144,7 +146,7 @@ def slots_do_not_idle_out(obs: Observation) -> Iterator[Found]:
         yield DEGRADES, "source", f"idle_replication_slot_timeout is {value}", fix
 
 
-@before
+@check("destination", BLOCKS, before=True)
 def route(obs: Observation) -> Iterator[Found]:
     """The destination server itself can connect to the source."""
     if obs.environment.route_error:
@@ -157,7 +159,7 @@ def route(obs: Observation) -> Iterator[Found]:
         )
 
 
-@before
+@check("both", BLOCKS, before=True)
 def privileges(obs: Observation) -> Iterator[Found]:
     """Superuser on both sides: what less would do is not worked out yet."""
     for side, server in (("source", source_server(obs)), ("destination", destination_server(obs))):
@@ -171,7 +173,7 @@ def privileges(obs: Observation) -> Iterator[Found]:
             )
 
 
-@before
+@check("destination", BLOCKS, before=True)
 def client_programs(obs: Observation) -> Iterator[Found]:
     """pg_dump and pg_restore are there, and of the destination's version or newer."""
     major = obs.environment.pg_dump_major

@@ -11,10 +11,12 @@ from pgmigrator.core.preflight.finding import (
     NOTE,
     Check,
     Found,
+    check,
     ended,
 )
 
 
+@check("source", DEGRADES, NOTE)
 def replica_identity(obs: Observation) -> Iterator[Found]:
     """Every table can be updated and deleted from while it is published."""
     assert obs.source is not None
@@ -37,6 +39,7 @@ def replica_identity(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("source", DEGRADES)
 def large_objects(obs: Observation) -> Iterator[Found]:
     """Logical replication never carries large objects."""
     assert obs.source is not None
@@ -49,6 +52,7 @@ def large_objects(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("source", NOTE)
 def unlogged_tables(obs: Observation) -> Iterator[Found]:
     """The rows of unlogged tables stay behind; a crash would lose them too."""
     assert obs.source is not None
@@ -59,6 +63,7 @@ def unlogged_tables(obs: Observation) -> Iterator[Found]:
         yield NOTE, f"table {name}", "it is unlogged: its rows are not migrated", fix
 
 
+@check("source", DEGRADES)
 def publication_is_whole(obs: Observation) -> Iterator[Found]:
     """Our publication still publishes every change of its tables."""
     publication = plan.our_publication(obs)
@@ -73,6 +78,7 @@ def publication_is_whole(obs: Observation) -> Iterator[Found]:
     )
 
 
+@check("source", DEGRADES)
 def tables_left_publication(obs: Observation) -> Iterator[Found]:
     """A table that left the publication has missed changes since."""
     if ended(obs):
@@ -86,6 +92,7 @@ def tables_left_publication(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("source", DEGRADES)
 def tables_swapped(obs: Observation) -> Iterator[Found]:
     """A table of the same name is not the same table."""
     if ended(obs):
@@ -99,6 +106,7 @@ def tables_swapped(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("destination", DEGRADES)
 def tables_not_followed(obs: Observation) -> Iterator[Found]:
     """A table that came later, or that the restore could not create, is not on the destination."""
     if ended(obs) or obs.marker is None or Step.SUBSCRIBED not in obs.marker.steps:
@@ -126,6 +134,7 @@ def tables_not_followed(obs: Observation) -> Iterator[Found]:
             )
 
 
+@check("destination", DEGRADES)
 def sequences_missing(obs: Observation) -> Iterator[Found]:
     """Every sequence of the source is on the destination."""
     if ended(obs) or obs.marker is None or Step.SUBSCRIBED not in obs.marker.steps:
