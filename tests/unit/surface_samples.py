@@ -161,6 +161,7 @@ def mapping(*databases: DatabaseReport, name: str = "orders") -> MappingReport:
         max_lag_bytes=1048576,
         max_lag_seconds=5.0,
         stable_seconds=30.0,
+        max_retained_wal_bytes=50 * 1024**3,
         refresh_interval_seconds=5.0,
     )
 

@@ -12,6 +12,7 @@ from pgmigrator.core import actions as a
 from pgmigrator.core import plan
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import Observation, Phase, Problem, Severity, SourceFacts
+from pgmigrator.core.report import Throttle
 
 #: what the rows of the last comparison of counts say, they say this long if they differ
 RECOUNT_AFTER_MISMATCH_SECONDS = 10.0
@@ -286,6 +287,14 @@ def _next_replication_step(
     if source.slot.wal_status == "lost":
         return "the slot was invalidated before it was used; it is made anew", (a.DropSlot(),)
     return "creating the subscription", (a.CreateSubscription(),)
+
+
+def throttles(obs: Observation) -> frozenset[Throttle]:
+    """Say why the copy of this database waits now, although nothing is wrong with it."""
+    waits = _passed(obs, Step.SCHEMA_DONE) and not _passed(obs, Step.SUBSCRIBED)
+    if not waits or obs.marker is None or obs.marker.ended or admitted(obs):
+        return frozenset()
+    return frozenset({Throttle.MAX_PARALLEL_TABLES})
 
 
 def admitted(obs: Observation) -> bool:

@@ -255,6 +255,8 @@ class DestinationFacts:
     subscription: Subscription | None = None
     sequences: tuple[Sequence, ...] = ()
     invalid_indexes: tuple[str, ...] = ()
+    #: valid ones
+    indexes_built: int = 0
     indexes_building: int = 0
     #: this start of the server is known to have lost nothing; False: it was started since
     start_remembered: bool = True

@@ -78,6 +78,13 @@ class TableState(StrEnum):
     EXCLUDED = "excluded"
 
 
+class Throttle(StrEnum):
+    """Why a copy waits although nothing is wrong."""
+
+    #: other databases of the mapping copy as many tables as MAX_PARALLEL_TABLES allows
+    MAX_PARALLEL_TABLES = "max_parallel_tables"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableReport:
     """One table of the source."""
@@ -184,6 +191,8 @@ class DatabaseReport:
     source_oldest_transaction_at: float | None = None
     #: kinds of the actions under way
     running: tuple[str, ...] = ()
+    #: why its copy waits now
+    throttles: frozenset[Throttle] = frozenset()
 
     @property
     def blocking(self) -> tuple[GateResult, ...]:
@@ -221,12 +230,19 @@ class MappingReport:
     max_lag_bytes: int
     max_lag_seconds: float
     stable_seconds: float
+    #: of the source's setting MAX_RETAINED_WAL: beyond it the slot is given up
+    max_retained_wal_bytes: int
     refresh_interval_seconds: float
 
     @property
     def ready(self) -> bool:
         """Every database is ready; a mapping without databases never is."""
         return bool(self.databases) and all(database.ready for database in self.databases)
+
+    @property
+    def throttles(self) -> frozenset[Throttle]:
+        """Why the copy of some database waits now."""
+        return frozenset[Throttle]().union(*(database.throttles for database in self.databases))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +260,8 @@ class Report:
     """Everything that the daemon shows."""
 
     version: str
+    #: of the source code; "unknown" if it was not built from a commit
+    revision: str = "unknown"
     #: epoch seconds
     started_at: float
     #: when the last tick of any mapping ended; None: none has
@@ -251,6 +269,8 @@ class Report:
     mappings: tuple[MappingReport, ...] = ()
     counters: Counters = Counters()
     event_loop_lag_seconds: float = 0.0
+    #: older than that, a report means that ticks do not go on
+    report_max_age_seconds: float = 120.0
 
     def mapping(self, name: str) -> MappingReport | None:
         """Return one mapping's report."""

@@ -21,6 +21,7 @@ from pgmigrator.core.report import (
     SwitchedReport,
     TableReport,
     TableState,
+    Throttle,
     Verification,
 )
 
@@ -46,6 +47,7 @@ class Summary:
     gates: tuple[GateResult, ...]
     reason: str
     tables: tuple[TableReport, ...]
+    throttles: frozenset[Throttle] = frozenset()
     drain: DrainProof | None = None
 
 
@@ -147,6 +149,7 @@ def report(summary: Summary) -> DatabaseReport:
         switched=_switched(obs),
         source_oldest_transaction_at=obs.source.oldest_transaction_at if obs.source else None,
         running=tuple(sorted(obs.running)),
+        throttles=summary.throttles,
     )
 
 
@@ -178,13 +181,14 @@ def _replication(obs: Observation, history: History) -> Replication:
 
 
 def _indexes(obs: Observation) -> dict[str, int]:
-    if obs.destination is None:
+    if obs.destination is None or obs.destination.database is None:
         return {}
     missing = [i for i in obs.schema.value if i.missing and i.kind == "index"] if obs.schema else []
     building = obs.destination.indexes_building
     return {
         "pending": max(len(missing) - building, 0),
         "building": building,
+        "built": obs.destination.indexes_built,
         "problem": len(obs.destination.invalid_indexes),
     }
 

@@ -65,6 +65,7 @@ async def read_inside(
         tables=await _read_tables(connection, subscription),
         sequences=await sequences.read_destination(connection),
         invalid_indexes=tuple(activity["invalid_indexes"]),
+        indexes_built=activity["indexes_built"],
         indexes_building=activity["indexes_building"],
         foreign_writers=tuple(activity["foreign_writers"]),
         start_remembered=await start_is_remembered(connection),

@@ -16,7 +16,7 @@ import structlog
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from pgmigrator import __version__
+from pgmigrator import __version__, revision
 from pgmigrator.core.commands import Command, Outcome
 from pgmigrator.core.report import Counters, Report
 from pgmigrator.runtime import build, cutover
@@ -151,12 +151,18 @@ class Daemon:
         """Return the last report of every mapping."""
         return Report(
             version=__version__,
+            revision=revision(),
             started_at=self.started_at,
             generated_at=max(self._ticked_at.values(), default=None),
             mappings=tuple(self.runners[name].report for name in sorted(self.runners)),
             counters=Counters(errors=dict(self._errors), ticks=dict(self._ticks)),
             event_loop_lag_seconds=self._loop_lag_seconds,
+            report_max_age_seconds=self._late_seconds,
         )
+
+    @property
+    def _late_seconds(self) -> float:
+        return max(LATE_TICKS * self.settings.refresh_interval_seconds, LATE_SECONDS_MIN)
 
     def now(self) -> float:
         """Return the time, in epoch seconds."""
@@ -164,7 +170,7 @@ class Daemon:
 
     def live(self) -> Sequence[Check]:
         """Look at the age of each mapping's last tick only."""
-        limit = max(LATE_TICKS * self.settings.refresh_interval_seconds, LATE_SECONDS_MIN)
+        limit = self._late_seconds
         ages = {
             name: self.now() - self._ticked_at.get(name, self.started_at) for name in self.runners
         }

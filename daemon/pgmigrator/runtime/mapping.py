@@ -13,7 +13,7 @@ import structlog
 
 from pgmigrator.core import preflight, summary
 from pgmigrator.core.actions import Action, CreateSubscription
-from pgmigrator.core.decide import URGENT, Decision, decide
+from pgmigrator.core.decide import URGENT, Decision, decide, throttles
 from pgmigrator.core.gates import evaluate
 from pgmigrator.core.history import History, conclude, observe, with_copy_progress
 from pgmigrator.core.marker import Step
@@ -297,6 +297,7 @@ class MappingRunner:
                 gates=gates,
                 reason=decision.reason,
                 tables=tables,
+                throttles=throttles(obs),
                 drain=unit.drain,
             )
         )

@@ -28,6 +28,7 @@ def first_report(name: str, settings: Settings) -> MappingReport:
         max_lag_bytes=cutover.max_lag_bytes,
         max_lag_seconds=cutover.max_lag_seconds,
         stable_seconds=cutover.stable_seconds,
+        max_retained_wal_bytes=settings.instances[mapping.source].max_retained_wal,
         refresh_interval_seconds=settings.refresh_interval_seconds,
     )
 

@@ -19,6 +19,7 @@ from pgmigrator.core.report import (
     Report,
     TableReport,
     TableState,
+    Throttle,
 )
 
 PREFIX = "pgmigrator_"
@@ -31,6 +32,14 @@ TICK_RESULTS = ("ok", "error", "timeout", "skipped")
 WAL_STATUSES = ("reserved", "extended", "unreserved", "lost")
 INDEX_STATES = ("pending", "building", "built", "problem")
 DRIFT_KINDS = tuple(SchemaKind)
+#: What alerts compare with, beside what is configured; dashboards draw them too.
+ALERT_LIMITS_SECONDS = {
+    "wal_runway_warning": 3 * 3600.0,
+    "wal_runway_critical": 3600.0,
+    "source_transaction_age": 3600.0,
+    "verification_age": 24 * 3600.0,
+    "switched_age": 3 * 24 * 3600.0,
+}
 
 Value = float | bool | None
 #: the values of the labels, and the number
@@ -106,7 +115,11 @@ def _state(current: str | None, states: Iterable[str]) -> Samples:
 
 
 def _build(report: Report) -> Samples:
-    yield (report.version, platform.python_version()), 1
+    yield (report.version, report.revision, platform.python_version()), 1
+
+
+def _alert_limits(report: Report) -> Samples:
+    return _each({"report_age": report.report_max_age_seconds, **ALERT_LIMITS_SECONDS})
 
 
 def _mapping_info(mapping: MappingReport) -> Samples:
@@ -197,7 +210,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "build_info",
         "gauge",
-        ("version", "python_version"),
+        ("version", "revision", "python_version"),
         "Always 1; which daemon this is.",
         _build,
     ),
@@ -265,6 +278,18 @@ METRICS: tuple[Metric, ...] = (
         "cutover_stable_seconds",
         "How long all gates must have passed for the green light, as configured.",
         lambda m: _one(m.stable_seconds),
+    ),
+    _of_mappings(
+        "max_retained_wal_bytes",
+        "The configured MAX_RETAINED_WAL of the source: beyond it the slot is given up.",
+        lambda m: _one(m.max_retained_wal_bytes),
+    ),
+    Metric(
+        "alert_limit_seconds",
+        "gauge",
+        ("limit",),
+        "What the alerts on ages and on the WAL runway compare with.",
+        _alert_limits,
     ),
     _of_databases(
         "switched_timestamp_seconds",
@@ -461,6 +486,12 @@ METRICS: tuple[Metric, ...] = (
         "source_oldest_transaction_timestamp_seconds",
         "When the oldest open transaction on the source began; absent without one.",
         lambda d: _one(d.source_oldest_transaction_at),
+    ),
+    _of_mappings(
+        "throttle_active",
+        "1 while the copy of some database waits for the reason, although nothing is wrong.",
+        lambda m: _each({reason: reason in m.throttles for reason in Throttle}),
+        ("reason",),
     ),
     Metric(
         "errors_total",

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from pgmigrator.core.commands import OutcomeStatus, Verb
 from pgmigrator.core.model import Phase, Severity
-from pgmigrator.core.report import GateStatus, TableState
+from pgmigrator.core.report import GateStatus, TableState, Throttle
 
 SCHEMA_ID = "urn:pgmigrator:status:v1"
 
@@ -29,6 +29,7 @@ class DaemonDocument(TypedDict):
     """The daemon that answers."""
 
     version: str
+    revision: str
     started_at: Instant
     #: waiting: another daemon holds the lease of some mapping
     lease: Literal["held", "waiting"]
@@ -158,6 +159,8 @@ class DatabaseDocument(TypedDict):
     switched: SwitchedDocument | None
     source_oldest_transaction_at: Instant | None
     running: list[str]
+    #: why its copy waits although nothing is wrong
+    throttles: list[Throttle]
     problems: list[ProblemDocument]
 
 
@@ -172,11 +175,12 @@ class ServerDocument(TypedDict):
 
 
 class LimitsDocument(TypedDict):
-    """The limits of the green light, as configured."""
+    """The limits of the green light and of the WAL that a slot may keep, as configured."""
 
     max_lag_bytes: int
     max_lag_seconds: Number
     stable_seconds: Number
+    max_retained_wal_bytes: int
 
 
 class MappingDocument(TypedDict):

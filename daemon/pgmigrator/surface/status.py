@@ -57,6 +57,7 @@ def status(report: Report) -> d.StatusDocument:
         "generated_at": _optional_instant(report.generated_at),
         "daemon": {
             "version": report.version,
+            "revision": report.revision,
             "started_at": instant(report.started_at),
             "lease": _lease(
                 bool(report.mappings) and all(mapping.lease_held for mapping in report.mappings)
@@ -86,6 +87,7 @@ def mapping_status(mapping: MappingReport) -> d.MappingDocument:
             "max_lag_bytes": mapping.max_lag_bytes,
             "max_lag_seconds": mapping.max_lag_seconds,
             "stable_seconds": mapping.stable_seconds,
+            "max_retained_wal_bytes": mapping.max_retained_wal_bytes,
         },
         "source": _server(mapping.source),
         "destination": _server(mapping.destination),
@@ -128,6 +130,7 @@ def database_status(database: DatabaseReport) -> d.DatabaseDocument:
         else None,
         "source_oldest_transaction_at": _optional_instant(database.source_oldest_transaction_at),
         "running": list(database.running),
+        "throttles": sorted(database.throttles),
         "problems": _problems(database.problems),
     }
 

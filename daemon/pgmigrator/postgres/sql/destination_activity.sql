@@ -3,6 +3,10 @@ SELECT (SELECT coalesce(array_agg(i.indexrelid::regclass::text ORDER BY 1), '{}'
           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
           JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE NOT i.indisvalid AND n.nspname !~ '^pg_') AS invalid_indexes,
+       (SELECT count(*)::int
+          FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+          JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE i.indisvalid AND n.nspname !~ '^pg_' AND n.nspname <> 'pgmigrator') AS indexes_built,
        (SELECT count(*)::int FROM pg_stat_progress_create_index
          WHERE datname = current_database()) AS indexes_building,
        (SELECT coalesce(array_agg(format('%%s, %%s, %%s, pid %%s', usename, application_name,
