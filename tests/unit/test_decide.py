@@ -3,7 +3,7 @@
 import pytest
 
 from pgmigrator.core import actions as a
-from pgmigrator.core.decide import decide
+from pgmigrator.core.decide import decide, throttles
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
     Measured,
@@ -14,6 +14,7 @@ from pgmigrator.core.model import (
     SchemaItem,
 )
 from pgmigrator.core.preflight import find_problems
+from pgmigrator.core.report import Throttle
 from tests.unit.builders import (
     ITEMS,
     NOW,
@@ -264,3 +265,18 @@ def test_the_preferred_action_that_waits_lets_the_next_start() -> None:
     decision = decide(changed, ())
     assert [offer.kind for offer in decision.offers] == ["RestoreRest", "SynchronizeSequences"]
     assert decision.action == a.SynchronizeSequences()
+
+
+@pytest.mark.parametrize(
+    ("base", "copying", "expected"),
+    [
+        (WITH_SLOT, 2, {Throttle.MAX_PARALLEL_TABLES}),
+        (WITH_SLOT, 1, set()),
+        (streaming(), 2, set()),
+        (fresh(), 2, set()),
+    ],
+)
+def test_a_copy_that_is_held_back_says_so(
+    base: Observation, copying: int, expected: set[Throttle]
+) -> None:
+    assert throttles(change(base, {"environment.copying_databases": copying})) == expected

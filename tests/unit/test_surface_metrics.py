@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pgmigrator.core.freshness import fresh
-from pgmigrator.core.model import Phase, RowCountDelta
+from pgmigrator.core.model import Phase, RowCountDelta, Severity
 from pgmigrator.core.names import parse_lsn
 from pgmigrator.core.report import (
     DatabaseReport,
@@ -18,10 +18,11 @@ from pgmigrator.core.report import (
     Replication,
     Report,
     TableState,
+    Throttle,
     Verification,
 )
 from pgmigrator.surface import status
-from pgmigrator.surface.catalogue import METRICS, TABLE_SERIES_MAX
+from pgmigrator.surface.catalogue import ALERT_LIMITS_SECONDS, METRICS, TABLE_SERIES_MAX
 from pgmigrator.surface.instruments import create_instruments
 from pgmigrator.surface.metrics import ReportCollector
 from tests.unit.surface_samples import NOW, database, gate, mapping, report, switched, table
@@ -51,11 +52,30 @@ def of_mapping(series: Series, name: str, **labels: str) -> float | None:
     return series.get((f"pgmigrator_{name}", frozenset(wanted.items())))
 
 
-def test_metrics_and_status_say_the_same() -> None:
+def test_metrics_and_status_say_the_same_of_a_mapping() -> None:
     current = report(mapping(database()))
-    series, document = exposed(current), status.status(current)["mappings"][0]["databases"][0]
-    replication, copy = document["replication"], document["copy"]
+    series, document = exposed(current), status.mapping_status(current.mappings[0])
+    limits = document["limits"]
+    for name, expected in (
+        ("mapping_cutover_ready", document["ready"]),
+        ("source_sessions_blocked", document["source_sessions_blocked"]),
+        ("cutover_max_lag_bytes", limits["max_lag_bytes"]),
+        ("cutover_max_lag_seconds", limits["max_lag_seconds"]),
+        ("cutover_stable_seconds", limits["stable_seconds"]),
+        ("max_retained_wal_bytes", limits["max_retained_wal_bytes"]),
+        ("lease_held", document["lease"] == "held"),
+    ):
+        assert of_mapping(series, name) == expected, name
+    for phase in Phase:
+        assert of_mapping(series, "mapping_phase", phase=phase) == (phase == document["phase"])
+
+
+def test_metrics_and_status_say_the_same_of_a_database() -> None:
+    current = report(mapping(database()))
+    series, document = exposed(current), status.database_status(current.mappings[0].databases[0])
+    replication, copy, drained = document["replication"], document["copy"], document["drain"]
     assert copy is not None
+    assert drained is not None
     assert replication["confirmed_lsn"] is not None
     for name, expected in (
         ("replication_lag_bytes", replication["lag_bytes"]),
@@ -63,19 +83,41 @@ def test_metrics_and_status_say_the_same() -> None:
         ("confirmed_flush_lsn_bytes", parse_lsn(replication["confirmed_lsn"])),
         ("slot_safe_wal_bytes", replication["safe_wal_bytes"]),
         ("slot_wal_runway_seconds", replication["wal_runway_seconds"]),
+        ("slot_active", replication["slot_active"]),
+        ("subscription_enabled", replication["subscription_enabled"]),
+        ("apply_errors_total", replication["apply_errors"]),
         ("sync_errors_total", replication["sync_errors"]),
         ("copy_completed_bytes", copy["completed_bytes"]),
+        ("copy_estimated_bytes", copy["estimated_bytes"]),
+        ("copy_completed_rows", copy["completed_rows"]),
         ("copy_estimated_rows", copy["estimated_rows"]),
         ("row_count_delta_rows", document["verification"]["row_count_delta"]),
+        ("drain_duration_seconds", drained["duration_seconds"]),
         ("cutover_ready", document["ready"]),
     ):
         assert value(series, name) == expected, name
-    assert (
-        value(series, "slot_retained_wal_bytes", slot="main") == replication["retained_wal_bytes"]
-    )
-    assert value(series, "sequences", state="behind") == document["sequences"]["behind"]
-    for phase in Phase:
-        assert value(series, "database_phase", phase=phase) == (phase == document["phase"])
+
+
+def test_metrics_and_status_say_the_same_of_every_state() -> None:
+    current = report(mapping(database()))
+    series, document = exposed(current), status.database_status(current.mappings[0].databases[0])
+    copy, replication = document["copy"], document["replication"]
+    assert copy is not None
+    severities = [problem["severity"] for problem in document["problems"]]
+    expected: dict[tuple[str, str, str], float | None] = {
+        ("slot_retained_wal_bytes", "slot", "main"): replication["retained_wal_bytes"],
+        ("slot_retained_wal_bytes", "slot", "sync"): replication["sync_retained_wal_bytes"],
+        ("sequences", "state", "behind"): document["sequences"]["behind"],
+        ("sequences", "state", "missing"): document["sequences"]["missing"],
+        **{("database_phase", "phase", p): p == document["phase"] for p in Phase},
+        **{("tables", "state", s): number for s, number in copy["tables"].items()},
+        **{("indexes", "state", s): number for s, number in document["indexes"].items()},
+        **{("problems", "severity", s): severities.count(s) for s in Severity},
+    }
+    drift = document["schema_drift"] or {}
+    expected |= {("schema_drift_objects", "kind", kind): number for kind, number in drift.items()}
+    for (name, label, key), number in expected.items():
+        assert value(series, name, **{label: key}) == number, (name, key)
     for each in document["gates"]:
         for state in GateStatus:
             shown = value(series, "cutover_gate_status", gate=each["name"], status=state)
@@ -147,6 +189,28 @@ def test_state_sets_are_complete() -> None:
     assert of_mapping(series, "errors_total", category="refused") == 0
     assert of_mapping(series, "errors_total", category="unreachable") == 2
     assert of_mapping(series, "server_up", side="destination") == 0
+
+
+def test_a_copy_that_waits_says_why() -> None:
+    waiting = replace(database("late"), throttles=frozenset({Throttle.MAX_PARALLEL_TABLES}))
+    for databases, expected in (((database(),), 0), ((database(), waiting), 1)):
+        current = report(mapping(*databases))
+        series, document = exposed(current), status.mapping_status(current.mappings[0])
+        reason = Throttle.MAX_PARALLEL_TABLES
+        assert of_mapping(series, "throttle_active", reason=reason) == expected
+        assert [each["name"] for each in document["databases"] if each["throttles"]] == [
+            "late"
+        ] * expected
+
+
+def test_limits_are_exposed_for_alerts_and_dashboards() -> None:
+    series = exposed(replace(report(mapping(database())), report_max_age_seconds=300.0))
+    shown = {
+        dict(labels)["limit"]: number
+        for (name, labels), number in series.items()
+        if name == "pgmigrator_alert_limit_seconds"
+    }
+    assert shown == ALERT_LIMITS_SECONDS | {"report_age": 300.0}
 
 
 def test_switched_shows() -> None:
