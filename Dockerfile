@@ -1,6 +1,6 @@
 # The daemon with pg_dump, pg_restore and psql 18, for x86-64 and arm64.
 #
-#   docker build --tag postgres-migrator:0.1.0 .
+#   docker build --tag postgres-migrator:0.1.0 --build-arg REVISION=$(git rev-parse HEAD) .
 #
 # To pin the base beyond its tag, give the digest that your registry names for it:
 #   --build-arg PYTHON_DIGEST=@sha256:...
@@ -16,7 +16,9 @@ RUN python -m venv --without-pip /opt/pgmigrator \
         --only-binary :all: --require-hashes --requirement requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY daemon daemon
-RUN python -m pip --python /opt/pgmigrator/bin/python install --no-cache-dir --no-deps .
+ARG REVISION=unknown
+RUN echo "${REVISION}" > daemon/pgmigrator/REVISION \
+    && python -m pip --python /opt/pgmigrator/bin/python install --no-cache-dir --no-deps .
 
 FROM python:${PYTHON_TAG}${PYTHON_DIGEST}
 # as new as the newest destination

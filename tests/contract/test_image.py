@@ -52,7 +52,7 @@ def test_hadolint_has_no_complaint() -> None:
     hadolint = shutil.which("hadolint", path=Path(sys.executable).parent)
     if hadolint is None:
         pytest.skip("not checked: PyPI has no hadolint for this machine")
-    command = [hadolint, ROOT / "Dockerfile"]
+    command = [hadolint, str(ROOT / "Dockerfile")]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 
