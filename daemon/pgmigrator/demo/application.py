@@ -42,9 +42,12 @@ class Application:
         return of
 
 
-def create_application(dsn: DsnOf) -> Application:
-    """Create the roles and both databases with their rows on an empty server (about 10 s)."""
-    passwords = {role: secrets.token_urlsafe(12) for role in LOGIN_ROLES}
+def create_application(dsn: DsnOf, password: str | None = None) -> Application:
+    """Create the roles and both databases with their rows on an empty server (about 10 s).
+
+    :param password: of every role; None: a random one for each.
+    """
+    passwords = {role: password or secrets.token_urlsafe(12) for role in LOGIN_ROLES}
     with psycopg.connect(dsn("postgres"), autocommit=True) as connection:
         connection.execute(_script("roles"))
         for role, password in passwords.items():
