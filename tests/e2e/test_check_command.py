@@ -12,7 +12,7 @@ from tests.fixtures.servers import PairFactory
 def test_check_finds_what_is_wrong_and_changes_nothing(
     fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
 ) -> None:
-    pair = fresh_pair(source=shop.SOURCE)
+    pair = fresh_pair(source=shop.SOURCE, destination={"track_commit_timestamp": "on"})
     shop.create(pair.source, rows=10)
     shop.create(pair.source, "Archiv & Co", rows=10)
 

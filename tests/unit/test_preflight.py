@@ -1,7 +1,16 @@
 """Every check is silent on a healthy migration, and fires with its severity as its fact says."""
 
+from dataclasses import replace
+
 import pytest
 
+from pgmigrator.core.conditions import (
+    CollationVersion,
+    DestinationConditions,
+    Setting,
+    SourceConditions,
+    Thing,
+)
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Measured, Observation, RoleDifference, Severity
 from pgmigrator.core.names import TableName
@@ -36,7 +45,46 @@ OTHER_ROLE = Measured(
 )
 NOT_OURS = change(publication(), {"comment": "someone else's"})
 EXTRA = {"plpgsql": "1.0", "postgis": "3.5"}
+WITH_JOBS: dict[str, object] = {
+    "source.database.extensions": {"plpgsql": "1.0", "pg_cron": "1.6", "citus": "12.1"},
+    "destination.server.available_extensions": {"plpgsql": "1.0", "pg_cron": "1.6", "citus": "13"},
+}
 MANY = tuple(source_table(n, TableName("public", f"t{n}")) for n in range(1601))
+
+CLEAN_HERE, CLEAN_THERE = SourceConditions(), DestinationConditions()
+
+
+def here(**facts: object) -> dict[str, object]:
+    return {"source.conditions": replace(CLEAN_HERE, **facts)}  # type: ignore[arg-type]
+
+
+def there(**facts: object) -> dict[str, object]:
+    return {"destination.conditions": replace(CLEAN_THERE, **facts)}  # type: ignore[arg-type]
+
+
+def setting(name: str, value: str) -> tuple[Setting, ...]:
+    return (Setting(name=name, setting=value, unit="ms", source="user"),)
+
+
+def thing(name: str, detail: str = "so it is") -> tuple[Thing, ...]:
+    return (Thing(object=name, detail=detail),)
+
+
+def collation(locale: str, recorded: str = "1", actual: str = "1") -> tuple[CollationVersion, ...]:
+    return (
+        CollationVersion(
+            object='collation "a"."b"', locale=locale, recorded=recorded, actual=actual
+        ),
+    )
+
+
+OLD_DESTINATION: dict[str, object] = {"destination.server.version_num": 180_001}
+ICU = collation("i:de")
+ONLY_C = collation("c:C", "", "")
+THEIR_TABLE: dict[str, object] = {
+    "source.tables.0.partition_reason": "it is partitioned by hash of mood"
+}
+TEXT_TABLE: dict[str, object] = {"source.tables.0.partition_collations": ("i:de",)}
 
 Case = tuple[str, Severity, str, Observation, dict[str, object]]
 FIRES: list[Case] = [
@@ -229,16 +277,166 @@ FIRES: list[Case] = [
         STREAMING,
         {"policy.complete": True},
     ),
+    *(
+        case
+        for check, facts in (
+            ("conditions_read", there(unread={"standbys": "permission denied"})),
+            ("copy_timeouts", here(settings=setting("transaction_timeout", "60000"))),
+            (
+                "copy_timeouts",
+                here(settings=setting("statement_timeout", "500")) | OLD_DESTINATION,
+            ),
+            ("row_security", here(row_security=thing(str(ORDERS)))),
+        )
+        for case in (
+            (check, BLOCKS, "", FRESH, facts),
+            (check, DEGRADES, "", STREAMING, facts),
+        )
+    ),
+    (
+        "apply_timeouts",
+        DEGRADES,
+        "lock_timeout",
+        STREAMING,
+        there(settings=setting("lock_timeout", "1000")),
+    ),
+    (
+        "apply_timeouts",
+        DEGRADES,
+        "default_transaction_read_only",
+        STREAMING,
+        there(settings=setting("default_transaction_read_only", "on")),
+    ),
+    (
+        "sender_timeout",
+        DEGRADES,
+        "wal_sender_timeout",
+        STREAMING,
+        here(settings=setting("wal_sender_timeout", "1000")),
+    ),
+    (
+        "sender_timeout",
+        NOTE,
+        "wal_sender_timeout",
+        STREAMING,
+        here(settings=setting("wal_sender_timeout", "0")),
+    ),
+    ("standbys", NOTE, "source standby a", STREAMING, here(standbys=thing("a"))),
+    ("standbys", NOTE, "destination standby a", STREAMING, there(standbys=thing("a"))),
+    ("subscriptions", NOTE, "subscription a", STREAMING, here(subscriptions=thing("a"))),
+    ("publications", NOTE, "publication a", STREAMING, here(publications=thing("a"))),
+    ("logical_slots", NOTE, "slot a", STREAMING, here(logical_slots=thing("a"))),
+    ("open_transactions", NOTE, "pid 12", FRESH, here(open_transactions=thing("12"))),
+    (
+        "prepared_transactions",
+        NOTE,
+        "prepared transaction 'a'",
+        STREAMING,
+        here(prepared_transactions=thing("'a'")),
+    ),
+    ("held_triggers", NOTE, "trigger a on b", STREAMING, here(held_triggers=thing("a on b"))),
+    ("event_triggers", NOTE, "event trigger a", STREAMING, here(event_triggers=thing("a"))),
+    (
+        "path_functions",
+        DEGRADES,
+        "function f(integer)",
+        STREAMING,
+        here(path_functions=thing("f(integer)", "rates in public")),
+    ),
+    ("tablespaces", NOTE, "tablespace fast", FRESH, here(tablespaces=thing("fast"))),
+    (
+        "time_zones",
+        NOTE,
+        "time zone US/Pacific",
+        STREAMING,
+        here(time_zones=thing("US/Pacific")) | there(time_zone_names=thing("utc")),
+    ),
+    ("md5_passwords", NOTE, "role app", FRESH, here(md5_passwords=thing("app"))),
+    (
+        "compression",
+        BLOCKS,
+        "compression lz4",
+        FRESH,
+        here(compressions=thing("lz4")) | there(compression_methods=thing("pglz")),
+    ),
+    ("archiving", NOTE, "archive_command", STREAMING, here(archiving=thing("000000010"))),
+    (
+        "locales",
+        BLOCKS,
+        "collation",
+        FRESH,
+        here(collations=ICU) | there(available_collations=ONLY_C),
+    ),
+    (
+        "locales",
+        NOTE,
+        "collation",
+        FRESH,
+        here(collations=collation("c:de_DE.UTF-8")) | there(available_collations=ONLY_C),
+    ),
+    (
+        "collation_versions",
+        NOTE,
+        "collation",
+        STREAMING,
+        here(collations=ICU) | there(available_collations=collation("i:de", "", "2")),
+    ),
+    (
+        "collation_versions",
+        NOTE,
+        "collation",
+        STREAMING,
+        here(collations=collation("i:de", "0", "1")),
+    ),
+    ("leaf_partitions", DEGRADES, f"table {ORDERS}", STREAMING, THEIR_TABLE),
+    ("leaf_partitions", DEGRADES, f"table {ORDERS}", STREAMING, TEXT_TABLE),
+    (
+        "leaf_partitions",
+        DEGRADES,
+        f"table {ORDERS}",
+        STREAMING,
+        TEXT_TABLE | here(collations=ICU) | there(available_collations=collation("i:de", "", "2")),
+    ),
+    (
+        "extensions",
+        BLOCKS,
+        "extension postgis",
+        FRESH,
+        {
+            "source.database.extensions": EXTRA,
+            "destination.server.available_extensions": {"plpgsql": "1.0", "postgis": "3.4.2"},
+        },
+    ),
+    ("unsupported_extensions", BLOCKS, "extension citus", FRESH, WITH_JOBS),
+    ("scheduled_jobs", NOTE, "extension pg_cron", STREAMING, WITH_JOBS),
+    ("direct_connection", BLOCKS, "source", FRESH, {"source.server.pooled": True}),
+    ("direct_connection", BLOCKS, "destination", FRESH, {"destination.server.pooled": True}),
+    ("minor_releases", DEGRADES, "source", STREAMING, {"source.server.version_num": 150_012}),
+    ("minor_releases", NOTE, "destination", STREAMING, OLD_DESTINATION),
+    (
+        "commit_timestamps",
+        NOTE,
+        "destination",
+        FRESH,
+        {THERE + "track_commit_timestamp": "off"},
+    ),
+    ("disk_space", NOTE, "disk", FRESH, {"source.tables.0.estimated_bytes": 2 * 1024**3}),
     ("leftovers", DEGRADES, NAMES.subscription, COMPLETED, {"source.publication": None}),
     ("leftovers", DEGRADES, NAMES.publication, COMPLETED, {"source.slot": None}),
 ]
+
+
+def is_before(check: str) -> bool:
+    return next(each for each in CHECKS if each.id == check).before
+
+
 SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     # what looks at what we ourselves use, or at what can no longer be helped, is silent later
-    *((check, STREAMING, facts) for check, severity, _, _, facts in FIRES if severity is BLOCKS),
+    *((check, STREAMING, facts) for check, _, _, base, facts in FIRES if is_before(check)),
     *(
         (check, SWITCHED, facts)
         for check, _, _, base, facts in FIRES
-        if base is STREAMING and check != "blocks_source"
+        if base is STREAMING and check not in ("blocks_source", "direct_connection")
     ),
     ("late_writes", SWITCHED, {"source.late_writes": None}),
     ("lock_table", FRESH, {"source.tables": MANY[:1600]}),
@@ -250,6 +448,26 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("leftovers", SWITCHED, {}),
     ("slot_gone_after_switch", SWITCHED, {}),
     ("blocks_source", STREAMING, {"source.blocked_sessions": 0}),
+    ("direct_connection", STREAMING, {}),
+    # a destination of today passes our options on
+    ("copy_timeouts", FRESH, here(settings=setting("statement_timeout", "500"))),
+    ("apply_timeouts", FRESH, there(settings=setting("lock_timeout", "1000"))),
+    ("time_zones", FRESH, here(time_zones=thing("<+05>-5")) | there(time_zone_names=thing("utc"))),
+    ("md5_passwords", FRESH, here(md5_passwords=()) | {}),
+    (
+        "leaf_partitions",
+        FRESH,
+        TEXT_TABLE | here(collations=ICU) | there(available_collations=ICU),
+    ),
+    (
+        "locales",
+        FRESH,
+        here(collations=collation("c:de_DE.UTF-8"))
+        | there(available_collations=collation("c:de_DE.utf8")),
+    ),
+    ("collation_versions", FRESH, here(collations=ICU) | there(available_collations=ICU)),
+    ("minor_releases", FRESH, {"source.server.version_num": 150_013}),
+    ("disk_space", FRESH, {"source.tables.0.estimated_bytes": 1024**2}),
 ]
 
 

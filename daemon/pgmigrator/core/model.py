@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from pgmigrator.core.conditions import DestinationConditions, SourceConditions
 from pgmigrator.core.marker import Marker, ServerIdentity
 from pgmigrator.core.names import Names, TableName
 
@@ -90,6 +91,10 @@ class Server:
     flush_lsn: int
     #: LSN of the last checkpoint: right after a start, where the server found its data
     checkpoint_lsn: int = 0
+    #: what answered was not the server that we connected to, but a pooler before it
+    pooled: bool = False
+    #: the managed service that it belongs to: rds, cloudsql, azure; "": none that is known
+    service: str = ""
     #: extension -> default version; read on the destination only
     available_extensions: Mapping[str, str] = field(default_factory=dict)
 
@@ -114,6 +119,10 @@ class SourceTable:
     identity_candidate: str = ""
     estimated_rows: int = 0
     estimated_bytes: int = 0
+    #: why its rows belong to other partitions on another server ("": they do not)
+    partition_reason: str = ""
+    #: provider:locale of the collations by which its partitioned tables order rows
+    partition_collations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +203,8 @@ class SourceFacts:
     large_objects: int = 0
     #: published transactions that wait in the slot; None: not looked (only after the switch)
     late_writes: int | None = None
+    #: None: not read
+    conditions: SourceConditions | None = None
 
 
 # --- the destination -----------------------------------------------------------------------------
@@ -262,6 +273,8 @@ class DestinationFacts:
     start_remembered: bool = True
     #: other sessions that write here now: "role, application, address, pid"
     foreign_writers: tuple[str, ...] = ()
+    #: None: not read
+    conditions: DestinationConditions | None = None
 
 
 # --- comparisons of both -------------------------------------------------------------------------

@@ -6,6 +6,7 @@ and left the publication has missed changes: it never returns by itself.
 
 from pgmigrator.core.model import DestinationTable, Observation, Publication, Sequence, SourceTable
 from pgmigrator.core.names import TableName
+from pgmigrator.core.partitions import misplacing
 
 #: tables that one transaction publishes: bounds the locks held at once
 SLICE = 500
@@ -55,8 +56,8 @@ def losing_identity(obs: Observation) -> Tables:
 def to_publish(obs: Observation) -> Tables:
     """Tables fit for the publication that it lacks, at most one slice of them.
 
-    Fit is a table with a usable identity whose counterpart exists, was never subscribed, and is
-    known to be empty (an initial copy must not meet rows).
+    Fit is a table with a usable identity whose rows belong into its counterpart, which exists, was
+    never subscribed, and is known to be empty (an initial copy must not meet rows).
     """
     if obs.source is None or obs.destination is None:
         return ()
@@ -68,6 +69,7 @@ def to_publish(obs: Observation) -> Tables:
         for table in obs.source.tables
         if table.identity_usable
         and table.oid not in ours
+        and not misplacing(table, obs)
         and _is_fit(there.get(table.name))
         # right after the restore nothing was compared yet; later, only what matches
         and (drifted is None or str(table.name) not in drifted)

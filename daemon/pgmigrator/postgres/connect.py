@@ -27,6 +27,15 @@ STATEMENT_TIMEOUT_S = 30
 #: our own lock requests give up before an application's statement that queues behind them suffers
 LOCK_TIMEOUT_S = 2
 
+#: Settings of the sessions that copy from the source: what it sets for others would end them, and
+#: a copy that row-level security thins out must fail. 18.1 still drops them (preflight knows).
+REPLICATION_OPTIONS = (
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("row_security", "off"),
+)
+
 #: Settings of a session whose statements carry a secret: the server's log must not have it.
 SECRECY_OPTIONS = {
     "log_statement": "none",
@@ -90,6 +99,7 @@ class Endpoint:
             "user": instance.user,
             "dbname": database,
             "connect_timeout": str(CONNECT_TIMEOUT_S),
+            "options": " ".join(f"-c {name}={value}" for name, value in REPLICATION_OPTIONS),
         }
         if self.password is not None:
             parameters["password"] = self.password
@@ -131,22 +141,30 @@ async def session(
 
 
 async def connect(
-    endpoint: Endpoint, database: str, action: str, *, options: Mapping[str, str] | None = None
+    endpoint: Endpoint,
+    database: str,
+    action: str,
+    *,
+    options: Mapping[str, str] | None = None,
+    bounded: bool = True,
 ) -> Connection:
-    """Open a connection that the caller closes; in autocommit mode."""
+    """Open a connection that the caller closes; in autocommit mode.
+
+    `bounded=False` sets nothing that bounds it: time-outs are what they are for anybody.
+    """
     defaults = {
-        "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
-        "lock_timeout": f"{LOCK_TIMEOUT_S}s",
-        "idle_in_transaction_session_timeout": "0",
         "client_connection_check_interval": "1s",
         "search_path": "pg_catalog",
-        "default_transaction_read_only": "on" if endpoint.side == "source" else "off",
         # `on` would hang in every commit while a synchronous standby is missing
         "synchronous_commit": "local",
         "default_transaction_isolation": "read\\ committed",
         "TimeZone": "UTC",
+        # a query over 10,000 tables would take seconds longer to compile than to run
+        "jit": "off",
     }
-    settings = defaults | dict(options or {})
+    if endpoint.side == "source":
+        defaults["default_transaction_read_only"] = "on"
+    settings = defaults | (_bounds(endpoint) if bounded else {}) | dict(options or {})
     return await psycopg.AsyncConnection.connect(
         make_conninfo("", **endpoint.parameters(database, action)),
         password=endpoint.password,
@@ -154,6 +172,17 @@ async def connect(
         autocommit=True,
         row_factory=dict_row,
     )
+
+
+def _bounds(endpoint: Endpoint) -> dict[str, str]:
+    bounds = {
+        "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
+        "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+        "idle_in_transaction_session_timeout": "0",
+    }
+    if endpoint.side == "destination":
+        bounds["default_transaction_read_only"] = "off"
+    return bounds
 
 
 class SourceWriter:

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from pgmigrator.core.conditions import DestinationConditions, SourceConditions
 from pgmigrator.core.marker import ENDED, Step
 from pgmigrator.core.model import (
     DestinationFacts,
@@ -26,8 +27,8 @@ from pgmigrator.core.names import Names, names
 from pgmigrator.core.roles import RolePolicy, login_roles
 from pgmigrator.core.roles import compare as compare_roles
 from pgmigrator.errors import MigratorError, Unreachable
+from pgmigrator.postgres import conditions, fingerprint, marker, roles, source, subscription
 from pgmigrator.postgres import destination as destination_facts
-from pgmigrator.postgres import fingerprint, marker, roles, source, subscription
 from pgmigrator.postgres.backoff import Backoff
 from pgmigrator.postgres.connect import Connection, Endpoint, connect, fetch, translated
 from pgmigrator.postgres.queries import query
@@ -38,6 +39,8 @@ log = structlog.get_logger()
 
 #: reading one side of one database takes no longer than this
 SIDE_TIMEOUT_S = 20.0
+#: what only the checks look at is read this often
+CONDITIONS_INTERVAL_S = 30.0
 #: costly facts use at most one part in so many of the time
 _SHARE = 20
 
@@ -74,6 +77,8 @@ class _Schedules:
 
     sizes: Scheduled[dict[int, int]]
     schema: Scheduled[tuple[SchemaItem, ...]]
+    source: Scheduled[SourceConditions]
+    destination: Scheduled[DestinationConditions]
 
 
 class Observer:
@@ -125,6 +130,7 @@ class Observer:
         self._roles.expire()
         if database in self._schedules:
             self._schedules[database].schema.expire()
+            self._schedules[database].destination.expire()
 
     async def source_databases(self, excluded: frozenset[str]) -> tuple[str, ...]:
         """Return the source's databases that hold user objects, those excluded left alone.
@@ -221,13 +227,13 @@ class Observer:
         outside = await destination_facts.read_outside(admin, server, database)
         if outside.database is None:
             await self._forget(self.destination, database)
-            return outside
+            return await self._there(database, outside)
         inside = await self._connection(self.destination, database)
         found = await destination_facts.read_inside(inside, outside, mapping, known)
         if found.marker is None and database != self.destination.instance.database:
             # not ours: whoever drops or renames it, as we advise, finds nobody in it
             await self._forget(self.destination, database)
-        return found
+        return await self._there(database, found)
 
     async def _source_oid(
         self, mapping: str, database: str, admin: Connection, system_identifier: int
@@ -257,7 +263,7 @@ class Observer:
             return SourceFacts(server=await source.read_server(admin), database=found)
         connection = await self._connection(self.source, database)
         sizes = await self._scheduled(database).sizes.get(lambda: source.read_sizes(connection))
-        return await source.read_source(
+        facts = await source.read_source(
             connection,
             database,
             known,
@@ -265,6 +271,26 @@ class Observer:
             sync_slots=self._sync_slots_of(database, there),
             watch_late_writes=Step.SWITCHED in steps and Step.COMPLETED not in steps,
         )
+        return facts if steps & ENDED else replace(facts, conditions=await self._here(database))
+
+    async def _here(self, database: str) -> SourceConditions:
+        """What only checks look at, on the source."""
+        found = await self._scheduled(database).source.get(
+            lambda: conditions.read(SourceConditions, self.source, database)
+        )
+        return found.value
+
+    async def _there(self, database: str, found: DestinationFacts) -> DestinationFacts:
+        """Add what only checks look at, on the destination; a database not ours is not entered."""
+        steps = found.marker.steps if found.marker else frozenset()
+        if steps & ENDED:
+            return found
+        ours = Step.SCHEMA_DONE in steps
+        inside = database if ours else self.destination.instance.database
+        read = await self._scheduled(database).destination.get(
+            lambda: conditions.read(DestinationConditions, self.destination, inside)
+        )
+        return replace(found, conditions=read.value)
 
     def sync_slots(self, database: str) -> str:
         """Return the LIKE pattern of our table-sync slots; "" matches none."""
@@ -320,7 +346,10 @@ class Observer:
     def _scheduled(self, database: str) -> _Schedules:
         if database not in self._schedules:
             self._schedules[database] = _Schedules(
-                sizes=Scheduled(30, self._fresh), schema=Scheduled(self._refresh, self._fresh)
+                sizes=Scheduled(30, self._fresh),
+                schema=Scheduled(self._refresh, self._fresh),
+                source=Scheduled(CONDITIONS_INTERVAL_S, self._fresh),
+                destination=Scheduled(CONDITIONS_INTERVAL_S, self._fresh),
             )
         return self._schedules[database]
 

@@ -31,7 +31,9 @@ async def read_server(connection: Connection) -> Server:
     identity = ServerIdentity(
         system_identifier=row.pop("system_identifier"), timeline=row.pop("timeline")
     )
-    return Server(**row, identity=identity, settings=settings)
+    # a pooler answers the start of a session by itself, with a process id of its own making
+    pooled = row.pop("backend_pid") != connection.info.backend_pid
+    return Server(**row, identity=identity, settings=settings, pooled=pooled)
 
 
 async def read_available_extensions(connection: Connection) -> dict[str, str]:
@@ -120,6 +122,10 @@ async def _read_slot(connection: Connection, names: Names, sync_slots: str) -> S
 
 
 async def _read_tables(connection: Connection, sizes: Mapping[int, int]) -> tuple[SourceTable, ...]:
+    tables = await fetch(connection, query("source_tables"))
+    # read after the tables: none of them lacks what is to be said of it
+    leaves = {row["oid"]: row for row in await fetch(connection, query("leaf_partitions"))}
+    unremarkable = {"reason": "", "collations": ()}
     return tuple(
         SourceTable(
             oid=row["oid"],
@@ -129,6 +135,8 @@ async def _read_tables(connection: Connection, sizes: Mapping[int, int]) -> tupl
             identity_candidate=row["identity_candidate"],
             estimated_rows=row["estimated_rows"],
             estimated_bytes=sizes.get(row["oid"], 0),
+            partition_reason=leaves.get(row["oid"], unremarkable)["reason"],
+            partition_collations=tuple(leaves.get(row["oid"], unremarkable)["collations"]),
         )
-        for row in await fetch(connection, query("source_tables"))
+        for row in tables
     )

@@ -14,6 +14,7 @@ from pgmigrator.errors import Refused
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, translate
 from pgmigrator.postgres.destination import remember_start, tables_with_rows
+from pgmigrator.postgres.finish import override_own_settings
 
 _BOOKKEEPING = (
     "CREATE SCHEMA IF NOT EXISTS pgmigrator",
@@ -47,6 +48,8 @@ async def create(
             raise Refused(f"not copying into tables that hold rows: {names_text}")
         await _remember(connection, tables)
         await remember_start(connection)
+        # a time-out that the server has for our role would end the apply worker again and again
+        await override_own_settings(connection, destination.instance.user, database)
         await connection.execute(
             sql.SQL(
                 "CREATE SUBSCRIPTION {name} CONNECTION {conninfo} PUBLICATION {publication}"

@@ -7,12 +7,14 @@ side and how its findings may weigh; one that only matters before anything is cr
 """
 
 from pgmigrator.core.model import Observation, Problem
-from pgmigrator.core.preflight import course, databases, servers, tables
+from pgmigrator.core.preflight import collations, conditions, course, databases, servers, tables
 from pgmigrator.core.preflight.finding import Check
 
 CHECKS: tuple[Check, ...] = (
     *servers.CHECKS,
     *databases.CHECKS,
+    *conditions.CHECKS,
+    *collations.CHECKS,
     *tables.CHECKS,
     *course.CHECKS,
 )

@@ -1,5 +1,6 @@
 """The database as a whole: conflicts on the destination, taken names, extensions, roles."""
 
+import re
 from collections.abc import Iterator
 
 from pgmigrator.core import plan
@@ -12,9 +13,13 @@ from pgmigrator.core.preflight.finding import (
     Found,
     check,
     destination_server,
+    ended,
     set_to,
     source_server,
 )
+
+UNSUPPORTED_EXTENSIONS = ("timescaledb", "citus")
+JOB_EXTENSIONS = ("pg_cron", "pg_partman")
 
 
 @check("source", BLOCKS, before=True)
@@ -128,15 +133,67 @@ def slot_is_ours(obs: Observation) -> Iterator[Found]:
 
 @check("destination", BLOCKS, before=True)
 def extensions(obs: Observation) -> Iterator[Found]:
-    """Every extension of the source's database can be created on the destination."""
+    """Every extension of the source's database can be created on the destination, no older."""
     assert obs.source is not None
     if obs.source.database is None:
         return
     available = destination_server(obs).available_extensions
-    for name in obs.source.database.extensions:
+    for name, version in obs.source.database.extensions.items():
         if name not in available:
             reason = "the destination server does not have this extension"
             yield BLOCKS, f"extension {name}", reason, "install its package there"
+        elif is_older(available[name], version):
+            reason = f"the source has version {version}, the destination offers {available[name]}"
+            yield BLOCKS, f"extension {name}", reason, "install a newer package of it there"
+
+
+def is_older(offered: str, wanted: str) -> bool:
+    """Compare versions of an extension by their numbers.
+
+    >>> is_older("1.9", "1.10"), is_older("3.5.0", "3.5"), is_older("next", "1.0")
+    (True, False, False)
+    """
+    there, here = _numbers(offered), _numbers(wanted)
+    return bool(there and here) and there < here
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return its numbers; 3.5 is 3.5.0."""
+    text = re.sub(r"(\.0+)+$", "", version)
+    return tuple(map(int, re.findall(r"\d+", text)))
+
+
+@check("source", BLOCKS, before=True)
+def unsupported_extensions(obs: Observation) -> Iterator[Found]:
+    """No extension keeps its data in a way that logical replication of tables does not carry."""
+    assert obs.source is not None
+    installed = obs.source.database.extensions if obs.source.database else {}
+    for name in UNSUPPORTED_EXTENSIONS:
+        if name in installed:
+            yield (
+                BLOCKS,
+                f"extension {name}",
+                "it spreads tables over parts and catalogs of its own: replicated one by one they"
+                " make no whole",
+                f"leave the database out with EXCLUDE_DATABASES, and move it with {name}'s means",
+            )
+
+
+@check("both", NOTE)
+def scheduled_jobs(obs: Observation) -> Iterator[Found]:
+    """No extension runs jobs by itself: they would run on both sides."""
+    assert obs.source is not None
+    installed = obs.source.database.extensions if obs.source.database else {}
+    for name in JOB_EXTENSIONS if not ended(obs) else ():
+        if name in installed:
+            yield (
+                NOTE,
+                f"extension {name}",
+                "it runs jobs: what they do on the source is replicated, and on the destination"
+                " they would do it again",
+                "keep its jobs off the destination until the switch, and then take them over from"
+                " the source by hand",
+            )
 
 
 @check("destination", BLOCKS, NOTE, before=True)
@@ -159,7 +216,7 @@ def lock_table(obs: Observation) -> Iterator[Found]:
     budget = server.setting("max_locks_per_transaction") * slots // 4
     if (tables := len(obs.source.tables)) > budget:
         need = -(-tables * 4 // slots)
-        fix = "on the source: " + set_to("max_locks_per_transaction", need, restart=True)
+        fix = "on the source: " + set_to(server, "max_locks_per_transaction", need, restart=True)
         reason = f"a dump locks {tables} tables at once, the source's lock table allows {budget}"
         yield BLOCKS, obs.database, reason, fix
 
@@ -172,6 +229,8 @@ CHECKS: tuple[Check, ...] = (
     publication_is_ours,
     slot_is_ours,
     extensions,
+    unsupported_extensions,
+    scheduled_jobs,
     role_conflicts,
     lock_table,
 )

@@ -5,7 +5,7 @@ matters, and the exact fix. Its docstring says what it demands.
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,46 @@ from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Server, Severity
 
 BLOCKS, DEGRADES, NOTE = Severity.BLOCKS, Severity.DEGRADES, Severity.NOTE
+
+#: what `max_slot_wal_keep_size` is proposed to be; services want it in MB
+SLOT_LIMIT, SLOT_LIMIT_MB = "50GB", 51200
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A managed service: it takes no ALTER SYSTEM, and gives no superuser."""
+
+    name: str
+    #: where settings are kept
+    where: str
+    #: setting -> what it is called there, and its value
+    renamed: Mapping[str, tuple[str, int | str]]
+
+
+#: by what `Server.service` says
+SERVICES: Mapping[str, Service] = {
+    "rds": Service(
+        "Amazon RDS or Aurora",
+        "DB parameter group",
+        {
+            "wal_level": ("rds.logical_replication", 1),
+            "max_slot_wal_keep_size": ("max_slot_wal_keep_size", SLOT_LIMIT_MB),
+        },
+    ),
+    "cloudsql": Service(
+        "Google Cloud SQL",
+        "flags of the instance",
+        {
+            "wal_level": ("cloudsql.logical_decoding", "on"),
+            "max_slot_wal_keep_size": ("max_slot_wal_keep_size", SLOT_LIMIT_MB),
+        },
+    ),
+    "azure": Service(
+        "Azure Database for PostgreSQL",
+        "server parameters",
+        {"max_slot_wal_keep_size": ("max_slot_wal_keep_size", SLOT_LIMIT_MB)},
+    ),
+}
 
 Side = Literal["source", "destination", "both"]
 #: severity, object, reason, fix
@@ -69,7 +109,11 @@ def destination_server(obs: Observation) -> Server:
     return obs.destination.server
 
 
-def set_to(name: str, value: int | str, *, restart: bool) -> str:
-    """Write the SQL that changes a setting of a server."""
+def set_to(server: Server, name: str, value: int | str, *, restart: bool) -> str:
+    """Say how to change a setting of a server: by SQL, or where a managed service keeps it."""
+    if service := SERVICES.get(server.service):
+        service_name, service_value = service.renamed.get(name, (name, value))
+        then = "; then restart the instance" if restart else ""
+        return f"in the {service.where}, set {service_name} = {service_value}{then}"
     then = "restart the server" if restart else "SELECT pg_reload_conf();"
     return f"ALTER SYSTEM SET {name} = '{value}'; then {then}"

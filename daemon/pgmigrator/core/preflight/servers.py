@@ -7,6 +7,9 @@ from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.preflight.finding import (
     BLOCKS,
     DEGRADES,
+    NOTE,
+    SERVICES,
+    SLOT_LIMIT,
     Check,
     Found,
     check,
@@ -18,6 +21,10 @@ from pgmigrator.core.preflight.finding import (
 
 MIN_SOURCE_VERSION_NUM = 150000
 MIN_DESTINATION_VERSION_NUM = 180000
+#: the first minor releases that keep changes which are under way while a table is published
+FIXED_MINOR = {15: 13, 16: 9, 17: 5}
+#: smaller databases fit anywhere
+DISK_WORTH_A_WORD_BYTES = 1024**3
 #: left free on the source for standbys and backups
 SPARE = 2
 
@@ -64,7 +71,7 @@ def logical_wal(obs: Observation) -> Iterator[Found]:
     """The source writes WAL that can be decoded."""
     level = source_server(obs).settings["wal_level"]
     if level != "logical":
-        fix = "on the source: " + set_to("wal_level", "logical", restart=True)
+        fix = "on the source: " + set_to(source_server(obs), "wal_level", "logical", restart=True)
         yield BLOCKS, "source", f"wal_level is {level}", fix
 
 
@@ -81,7 +88,7 @@ def source_headroom(obs: Observation) -> Iterator[Found]:
         have = server.setting(name)
         if have < used + new:
             reason = f"{name} is {have}, {used} are in use and {new} more are needed"
-            fix = "on the source: " + set_to(name, used + new, restart=True)
+            fix = "on the source: " + set_to(server, name, used + new, restart=True)
             yield BLOCKS, "source", reason, fix
 
 
@@ -89,7 +96,9 @@ def source_headroom(obs: Observation) -> Iterator[Found]:
 def destination_headroom(obs: Observation) -> Iterator[Found]:
     """Origins and workers for every database still to come; short workers stall silently."""
     server = destination_server(obs)
-    databases = obs.environment.destination_databases
+    conditions = obs.destination.conditions if obs.destination else None
+    others = len(conditions.subscriptions) if conditions else 0
+    databases = obs.environment.destination_databases + others
     sync = server.setting("max_sync_workers_per_subscription")
     parallel = server.setting("max_parallel_apply_workers_per_subscription")
     streams_in_parallel = source_server(obs).version_num >= 160000
@@ -102,8 +111,9 @@ def destination_headroom(obs: Observation) -> Iterator[Found]:
     for name, need in needs:
         have = server.setting(name)
         if have < need:
-            reason = f"{name} is {have}, {need} are needed for {databases} databases"
-            fix = "on the destination: " + set_to(name, need, restart=True)
+            reason = f"{name} is {have}, {need} are needed for {databases - others} databases"
+            reason += f" and {others} other subscriptions" if others else ""
+            fix = "on the destination: " + set_to(server, name, need, restart=True)
             yield BLOCKS, "destination", reason, fix
 
 
@@ -114,7 +124,9 @@ def sync_workers(obs: Observation) -> Iterator[Found]:
     bound = obs.policy.max_parallel_tables
     variable = f"PGMIGRATOR_MAPPINGS__{obs.mapping.upper()}__MAX_PARALLEL_TABLES"
     if workers < 1:
-        fix = "on the destination: " + set_to("max_sync_workers_per_subscription", 2, restart=False)
+        fix = "on the destination: " + set_to(
+            destination_server(obs), "max_sync_workers_per_subscription", 2, restart=False
+        )
         yield BLOCKS, "destination", "max_sync_workers_per_subscription is 0", fix
     elif bound < workers:
         yield (
@@ -132,7 +144,9 @@ def slots_are_limited(obs: Observation) -> Iterator[Found]:
     if ended(obs):
         return
     if source_server(obs).setting("max_slot_wal_keep_size") < 0:
-        fix = "on the source: " + set_to("max_slot_wal_keep_size", "50GB", restart=False)
+        fix = "on the source: " + set_to(
+            source_server(obs), "max_slot_wal_keep_size", SLOT_LIMIT, restart=False
+        )
         reason = "max_slot_wal_keep_size is -1: a slot can fill the disk while this daemon is down"
         yield DEGRADES, "source", reason, fix
 
@@ -142,7 +156,9 @@ def slots_do_not_idle_out(obs: Observation) -> Iterator[Found]:
     """A source that drops idle slots would drop ours."""
     value = source_server(obs).settings.get("idle_replication_slot_timeout", "0")
     if value != "0" and not ended(obs):
-        fix = "on the source: " + set_to("idle_replication_slot_timeout", 0, restart=False)
+        fix = "on the source: " + set_to(
+            source_server(obs), "idle_replication_slot_timeout", 0, restart=False
+        )
         yield DEGRADES, "source", f"idle_replication_slot_timeout is {value}", fix
 
 
@@ -163,14 +179,89 @@ def route(obs: Observation) -> Iterator[Found]:
 def privileges(obs: Observation) -> Iterator[Found]:
     """Superuser on both sides: what less would do is not worked out yet."""
     for side, server in (("source", source_server(obs)), ("destination", destination_server(obs))):
-        if not server.superuser:
+        if server.superuser:
+            continue
+        service = SERVICES.get(server.service)
+        fix = (
+            f"none: {service.name} gives nobody a superuser"
+            if service
+            else f"connect as a superuser, or run there: ALTER ROLE {quote_identifier(server.user)}"
+            " SUPERUSER;"
+        )
+        yield BLOCKS, side, f"role {server.user} is no superuser, which is needed so far", fix
+
+
+@check("both", BLOCKS)
+def direct_connection(obs: Observation) -> Iterator[Found]:
+    """Both addresses are those of servers, not of a connection pooler before one."""
+    for side, server in (("source", source_server(obs)), ("destination", destination_server(obs))):
+        if server.pooled:
             yield (
                 BLOCKS,
                 side,
-                f"role {server.user} is no superuser",
-                f"connect as a superuser, or run there: ALTER ROLE"
-                f" {quote_identifier(server.user)} SUPERUSER",
+                "a connection pooler answers there: what a session sets, locks or exports is lost"
+                " between two statements",
+                f"set HOST and PORT of the {side}'s instance to those of the server itself",
             )
+
+
+@check("both", DEGRADES, NOTE)
+def minor_releases(obs: Observation) -> Iterator[Found]:
+    """Both servers have the fixes of logical replication that their major version knows."""
+    if ended(obs):
+        return
+    source, destination = source_server(obs), destination_server(obs)
+    fixed = FIXED_MINOR.get(source.version_num // 10000)
+    if fixed is not None and source.version_num % 10000 < fixed:
+        yield (
+            DEGRADES,
+            "source",
+            f"version {source.version} can lose the changes of transactions that are open while a"
+            " table is published, without an error",
+            f"update it to {source.version_num // 10000}.{fixed} or newer",
+        )
+    for side, server in (("source", source), ("destination", destination)):
+        if 180000 <= server.version_num < 180004:
+            yield (
+                NOTE,
+                side,
+                f"version {server.version} lacks fixes of logical replication: it stops or begins"
+                " again more often than it must",
+                "update it to 18.4 or newer",
+            )
+
+
+@check("destination", NOTE, before=True)
+def commit_timestamps(obs: Observation) -> Iterator[Found]:
+    """The destination can tell who wrote a row, and so see that somebody else did."""
+    if destination_server(obs).settings.get("track_commit_timestamp") == "off":
+        fix = "on the destination: " + set_to(
+            destination_server(obs), "track_commit_timestamp", "on", restart=True
+        )
+        reason = (
+            "track_commit_timestamp is off: changes that meet a row which somebody else wrote on"
+            " the destination are applied and not counted"
+        )
+        yield NOTE, "destination", reason, fix
+
+
+@check("both", NOTE, before=True)
+def disk_space(obs: Observation) -> Iterator[Found]:
+    """There is room for what is to come: only people can see that, SQL cannot."""
+    assert obs.source is not None
+    size = sum(table.estimated_bytes for table in obs.source.tables)
+    limit = source_server(obs).setting("max_slot_wal_keep_size")
+    if size < DISK_WORTH_A_WORD_BYTES:
+        return
+    kept = f"{limit / 1024:.0f} GB" if limit >= 0 else "any amount"
+    yield (
+        NOTE,
+        "disk",
+        "SQL does not show how much is free: the source may have to keep"
+        f" {kept} of WAL (max_slot_wal_keep_size), the destination needs room for"
+        f" {size / 1024**3:.0f} GB of tables, and for their indexes and WAL",
+        "look with df on both hosts",
+    )
 
 
 @check("destination", BLOCKS, before=True)
@@ -202,4 +293,8 @@ CHECKS: tuple[Check, ...] = (
     route,
     privileges,
     client_programs,
+    direct_connection,
+    minor_releases,
+    commit_timestamps,
+    disk_space,
 )

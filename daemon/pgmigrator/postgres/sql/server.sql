@@ -10,6 +10,13 @@ SELECT current_setting('server_version_num')::int AS version_num,
        extract(epoch FROM pg_postmaster_start_time())::float8 AS started_at,
        current_user::text AS "user",
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
+       pg_backend_pid() AS backend_pid,
+       -- managed services are known by the role that takes the superuser's place
+       coalesce((SELECT CASE rolname WHEN 'rds_superuser' THEN 'rds'
+                                     WHEN 'cloudsqlsuperuser' THEN 'cloudsql' ELSE 'azure' END
+                   FROM pg_roles
+                  WHERE rolname IN ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin')
+                  LIMIT 1), '') AS service,
        (SELECT count(*) FROM pg_replication_slots)::int AS slots_used,
        (SELECT count(*) FROM pg_stat_replication)::int AS walsenders_used,
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() - '0/0'

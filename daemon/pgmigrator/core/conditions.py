@@ -1,0 +1,81 @@
+"""What only the checks look at: facts of either side that need no reading in every tick.
+
+Each field is a list of rows that `postgres/sql/conditions/<field>.sql` answers, column by column.
+They are read on a schedule, in a session that has no time-outs or other settings of ours: it sees
+what a replication session of our role would.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A setting as a session of our role in this database finds it, in its base unit."""
+
+    name: str
+    setting: str
+    unit: str
+    #: as in pg_settings: default, configuration file, database, user, database user...
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """An object of the server, written as SQL would name it, and what there is to say of it."""
+
+    object: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollationVersion:
+    """The version of the library behind a collation; "" where it has none (C, POSIX)."""
+
+    object: str
+    #: provider:locale, the same on every server
+    locale: str
+    #: what its indexes were built with, as far as it was recorded
+    recorded: str
+    actual: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConditions:
+    """The source's side."""
+
+    settings: tuple[Setting, ...] = ()
+    #: those in use in this database
+    collations: tuple[CollationVersion, ...] = ()
+    standbys: tuple[Thing, ...] = ()
+    subscriptions: tuple[Thing, ...] = ()
+    publications: tuple[Thing, ...] = ()
+    logical_slots: tuple[Thing, ...] = ()
+    open_transactions: tuple[Thing, ...] = ()
+    prepared_transactions: tuple[Thing, ...] = ()
+    row_security: tuple[Thing, ...] = ()
+    held_triggers: tuple[Thing, ...] = ()
+    event_triggers: tuple[Thing, ...] = ()
+    path_functions: tuple[Thing, ...] = ()
+    tablespaces: tuple[Thing, ...] = ()
+    time_zones: tuple[Thing, ...] = ()
+    md5_passwords: tuple[Thing, ...] = ()
+    compressions: tuple[Thing, ...] = ()
+    archiving: tuple[Thing, ...] = ()
+    #: what could not be read, and why
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationConditions:
+    """The destination's side; of the database itself once it is ours, else of the server."""
+
+    settings: tuple[Setting, ...] = ()
+    #: one for each locale that the server has
+    available_collations: tuple[CollationVersion, ...] = ()
+    standbys: tuple[Thing, ...] = ()
+    subscriptions: tuple[Thing, ...] = ()
+    time_zone_names: tuple[Thing, ...] = ()
+    compression_methods: tuple[Thing, ...] = ()
+    #: what could not be read, and why
+    unread: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,363 @@
+"""What surrounds the data: sessions, settings, standbys, triggers, other replication."""
+
+from collections.abc import Iterator
+
+from pgmigrator.core.conditions import DestinationConditions, Setting, SourceConditions
+from pgmigrator.core.marker import Step
+from pgmigrator.core.model import Observation, Severity
+from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.preflight.finding import (
+    BLOCKS,
+    DEGRADES,
+    NOTE,
+    Check,
+    Found,
+    check,
+    destination_server,
+    ended,
+    source_server,
+)
+
+#: a destination of this version hands the options of a subscription's conninfo to the source
+OPTIONS_HONOURED_VERSION_NUM = 180004
+#: a stream that is cut more often than this hardly gets anywhere
+SENDER_TIMEOUT_MIN_MS = 5000
+
+COPY_TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+APPLY_TIMEOUTS = ("lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
+
+
+def _here(obs: Observation) -> SourceConditions:
+    found = obs.source.conditions if obs.source else None
+    return found or SourceConditions()
+
+
+def _there(obs: Observation) -> DestinationConditions:
+    found = obs.destination.conditions if obs.destination else None
+    return found or DestinationConditions()
+
+
+def _subscribed(obs: Observation) -> bool:
+    return obs.marker is not None and Step.SUBSCRIBED in obs.marker.steps
+
+
+def _blocks_at_first(obs: Observation) -> Severity:
+    """Nothing is begun with it; what is under way goes on without a green light."""
+    return DEGRADES if _subscribed(obs) else BLOCKS
+
+
+def _for_our_role(user: str, database: str, name: str, value: str) -> str:
+    role, where = quote_identifier(user), quote_identifier(database)
+    return f"ALTER ROLE {role} IN DATABASE {where} SET {name} = {value};"
+
+
+@check("both", BLOCKS, DEGRADES)
+def conditions_read(obs: Observation) -> Iterator[Found]:
+    """Whatever the other checks look at can be read."""
+    if ended(obs):
+        return
+    for side, conditions in (("source", _here(obs)), ("destination", _there(obs))):
+        for what, reason in conditions.unread.items():
+            yield (
+                _blocks_at_first(obs),
+                f"{side}: {what}",
+                f"it could not be read, and so is not known to be right: {reason}",
+                "grant the role what the message asks for",
+            )
+
+
+@check("source", BLOCKS, DEGRADES)
+def copy_timeouts(obs: Observation) -> Iterator[Found]:
+    """No time-out of the source ends the sessions that copy its tables."""
+    if ended(obs):
+        return
+    overridden = destination_server(obs).version_num >= OPTIONS_HONOURED_VERSION_NUM
+    names = ("transaction_timeout", *(() if overridden else COPY_TIMEOUTS))
+    for setting in _here(obs).settings:
+        if setting.name in names and setting.setting != "0":
+            yield (
+                _blocks_at_first(obs),
+                setting.name,
+                f"it is {_shown(setting)} for our role: each copy that takes longer is"
+                " ended and begins again, for ever",
+                "on the source: "
+                + _for_our_role(source_server(obs).user, obs.database, setting.name, "0"),
+            )
+
+
+@check("destination", DEGRADES)
+def apply_timeouts(obs: Observation) -> Iterator[Found]:
+    """No time-out of the destination ends the workers that apply changes."""
+    if ended(obs) or not _subscribed(obs):
+        return  # the subscription brings its own settings along
+    for setting in _there(obs).settings:
+        hinders = setting.name in APPLY_TIMEOUTS and setting.setting != "0"
+        refuses = setting.name == "default_transaction_read_only" and setting.setting == "on"
+        if hinders or refuses:
+            value = "off" if refuses else "0"
+            yield (
+                DEGRADES,
+                setting.name,
+                f"it is {_shown(setting)} for our role: it ends the apply worker again and again",
+                "on the destination: "
+                + _for_our_role(destination_server(obs).user, obs.database, setting.name, value),
+            )
+
+
+@check("source", DEGRADES, NOTE)
+def sender_timeout(obs: Observation) -> Iterator[Found]:
+    """The source notices a destination that is gone, and does not take a slow one for it."""
+    for setting in _here(obs).settings if not ended(obs) else ():
+        if setting.name != "wal_sender_timeout":
+            continue
+        fix = "on the source: " + _for_our_role(
+            source_server(obs).user, obs.database, setting.name, "'60s'"
+        )
+        if setting.setting == "0":
+            reason = "it is 0: the slot of a destination that vanished stays taken for hours"
+            yield NOTE, setting.name, reason, fix
+        elif int(setting.setting) < SENDER_TIMEOUT_MIN_MS:
+            reason = f"it is {_shown(setting)}: the stream is cut whenever apply takes that long"
+            yield DEGRADES, setting.name, reason, fix
+
+
+def _shown(setting: Setting) -> str:
+    return f"{setting.setting} {setting.unit} ({setting.source})".replace("  ", " ")
+
+
+@check("source", BLOCKS, DEGRADES)
+def row_security(obs: Observation) -> Iterator[Found]:
+    """Our role on the source sees every row of every table."""
+    for table in _here(obs).row_security if not ended(obs) else ():
+        yield (
+            _blocks_at_first(obs),
+            f"table {table.object}",
+            "it has row-level security and our role does not bypass it: rows would be left out of"
+            " the copy without a word",
+            f"on the source: ALTER ROLE {quote_identifier(source_server(obs).user)} BYPASSRLS;",
+        )
+
+
+@check("both", NOTE)
+def standbys(obs: Observation) -> Iterator[Found]:
+    """No failover comes between: it would end the migration of the databases."""
+    if ended(obs):
+        return
+    for standby in _here(obs).standbys:
+        yield (
+            NOTE,
+            f"source standby {standby.object}",
+            f"{standby.detail}; our slot is not on it: after a failover to it the databases are"
+            " failed and must be copied anew",
+            "put off planned failovers of the source until the migration is complete",
+        )
+    for standby in _there(obs).standbys:
+        yield (
+            NOTE,
+            f"destination standby {standby.object}",
+            f"{standby.detail}; after a failover to it the databases are failed: what it had not"
+            " received is confirmed and never comes again",
+            "put off planned failovers of the destination until the switch",
+        )
+
+
+@check("source", NOTE)
+def subscriptions(obs: Observation) -> Iterator[Found]:
+    """The source subscribes to nobody: a subscription is not moved, and keeps writing to it."""
+    for subscription in _here(obs).subscriptions if not ended(obs) else ():
+        yield (
+            NOTE,
+            f"subscription {subscription.object}",
+            f"{subscription.detail}; it is not moved, and while it runs no drain proves anything",
+            "at the cutover disable it, and create it anew on the destination with copy_data=false",
+        )
+
+
+@check("source", NOTE)
+def publications(obs: Observation) -> Iterator[Found]:
+    """The source publishes to nobody: publications are not moved."""
+    for publication in _here(obs).publications if not ended(obs) else ():
+        yield (
+            NOTE,
+            f"publication {publication.object}",
+            f"{publication.detail}; it is not moved: its subscribers get nothing after the switch",
+            "create it on the destination by hand, and let its subscribers subscribe there",
+        )
+
+
+@check("source", NOTE)
+def logical_slots(obs: Observation) -> Iterator[Found]:
+    """Nobody else decodes the source's changes: slots are not moved."""
+    for slot in _here(obs).logical_slots if not ended(obs) else ():
+        yield (
+            NOTE,
+            f"slot {slot.object}",
+            f"{slot.detail}; it is not moved: its reader gets nothing after the switch",
+            "let its reader begin anew with a slot on the destination",
+        )
+
+
+@check("source", NOTE, before=True)
+def open_transactions(obs: Observation) -> Iterator[Found]:
+    """No transaction that has written anything stays open: our slot waits for all of them."""
+    for transaction in _here(obs).open_transactions:
+        yield (
+            NOTE,
+            f"pid {transaction.object}",
+            f"{transaction.detail}: the slot cannot be made before it ends",
+            f"end it; or on the source: SELECT pg_terminate_backend({transaction.object});",
+        )
+
+
+@check("source", NOTE)
+def prepared_transactions(obs: Observation) -> Iterator[Found]:
+    """No prepared transaction is left: our slot waits for them, and they are not moved."""
+    for transaction in _here(obs).prepared_transactions if not ended(obs) else ():
+        yield (
+            NOTE,
+            f"prepared transaction {transaction.object}",
+            f"{transaction.detail}: neither slot nor cutover can come before it ends",
+            f"in its database: COMMIT PREPARED {transaction.object}; or ROLLBACK PREPARED"
+            f" {transaction.object};",
+        )
+
+
+@check("both", NOTE)
+def held_triggers(obs: Observation) -> Iterator[Found]:
+    """Triggers that fire on replicated changes are held back until the switch."""
+    for trigger in _here(obs).held_triggers if not ended(obs) else ():
+        yield (
+            NOTE,
+            f"trigger {trigger.object}",
+            f"{trigger.detail}: on the destination it would do its work a second time, and so it"
+            " is an ordinary trigger there until the switch",
+            "nothing, if it may wait; what it does is replicated from the source meanwhile",
+        )
+
+
+@check("source", NOTE)
+def event_triggers(obs: Observation) -> Iterator[Found]:
+    """No event trigger of the source runs on what we do there."""
+    for trigger in _here(obs).event_triggers if not ended(obs) else ():
+        yield (
+            NOTE,
+            f"event trigger {trigger.object}",
+            f"it calls {trigger.detail}, also when we create, alter or drop our publication (or"
+            " log in): it may refuse that, or write something",
+            "let its function return at once IF current_setting('application_name') LIKE"
+            f" 'pgmigrator/%'; or: ALTER EVENT TRIGGER {trigger.object} DISABLE;",
+        )
+
+
+@check("source", DEGRADES)
+def path_functions(obs: Observation) -> Iterator[Found]:
+    """Functions in CHECKs, indexes, generated columns and partition keys need no search_path."""
+    for function in _here(obs).path_functions if not ended(obs) else ():
+        names, _, schemas = function.detail.rpartition(" in ")
+        yield (
+            DEGRADES,
+            f"function {function.object}",
+            f"it names {names} without a schema: replication calls it with an empty search_path,"
+            " where it fails, and the copy begins again for ever",
+            "on the source, and on the destination if it is there already: ALTER FUNCTION"
+            f" {function.object} SET search_path = {schemas}, pg_temp;",
+        )
+
+
+@check("both", NOTE, before=True)
+def tablespaces(obs: Observation) -> Iterator[Found]:
+    """Everything is in the default tablespace: the others are not mapped."""
+    for tablespace in _here(obs).tablespaces:
+        yield (
+            NOTE,
+            f"tablespace {tablespace.object}",
+            f"{tablespace.detail} use it; they are restored into the destination's default one",
+            "nothing, if one has room for all; or move them there after the switch: ALTER TABLE"
+            " ... SET TABLESPACE",
+        )
+
+
+@check("destination", NOTE)
+def time_zones(obs: Observation) -> Iterator[Found]:
+    """The destination knows the time zones that settings of the source name."""
+    known = {zone.object for zone in _there(obs).time_zone_names}
+    for zone in _here(obs).time_zones if known and not ended(obs) else ():
+        if not _is_offset(zone.object) and zone.object.lower() not in known:
+            yield (
+                NOTE,
+                f"time zone {zone.object}",
+                f"{zone.detail} names it, and the destination's time zone data does not have it:"
+                " that setting will be refused there, and sessions fall back to the server's zone",
+                "install the package tzdata-legacy (or a newer tzdata) on the destination",
+            )
+
+
+def _is_offset(zone: str) -> bool:
+    """Tell whether a zone is written as an offset or a POSIX rule, which every server knows."""
+    return any(character.isdigit() or character in "<+" for character in zone)
+
+
+@check("source", NOTE, before=True)
+def md5_passwords(obs: Observation) -> Iterator[Found]:
+    """No password is kept as an MD5 hash, which 18 warns of and a later version will refuse."""
+    if destination_server(obs).version_num < 180000:
+        return
+    for role in _here(obs).md5_passwords:
+        yield (
+            NOTE,
+            f"role {role.object}",
+            "its password is an MD5 hash: it is copied as it is, but cannot log in where"
+            " the destination's pg_hba.conf demands scram-sha-256",
+            f"set it anew with password_encryption = 'scram-sha-256': \\password {role.object}",
+        )
+
+
+@check("destination", BLOCKS, before=True)
+def compression(obs: Observation) -> Iterator[Found]:
+    """The destination was built with the compression methods that columns name."""
+    methods = {method.object for method in _there(obs).compression_methods}
+    for used in _here(obs).compressions if methods else ():
+        if used.object not in methods:
+            yield (
+                BLOCKS,
+                f"compression {used.object}",
+                f"{used.detail} name it, and the destination was built without it: their tables"
+                " cannot be created",
+                f"use a destination that was built with {used.object}; or on the source: ALTER"
+                " TABLE ... ALTER COLUMN ... SET COMPRESSION default;",
+            )
+
+
+@check("source", NOTE)
+def archiving(obs: Observation) -> Iterator[Found]:
+    """The source's archiver works: else WAL stays, whatever our slot is allowed to keep."""
+    for failure in _here(obs).archiving if not ended(obs) else ():
+        yield (
+            NOTE,
+            "archive_command",
+            f"{failure.detail}: until it succeeds no WAL is removed, and the disk may fill",
+            "read the source's server log, and mend its archive_command or archive_library",
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    conditions_read,
+    copy_timeouts,
+    apply_timeouts,
+    sender_timeout,
+    row_security,
+    standbys,
+    subscriptions,
+    publications,
+    logical_slots,
+    open_transactions,
+    prepared_transactions,
+    held_triggers,
+    event_triggers,
+    path_functions,
+    tablespaces,
+    time_zones,
+    md5_passwords,
+    compression,
+    archiving,
+)

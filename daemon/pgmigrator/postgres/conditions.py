@@ -1,0 +1,48 @@
+"""Reading the conditions of either side: one query per field, each by itself.
+
+The session has none of our time-outs: what it finds in `settings` is what the replication sessions
+of our role get, by whatever way. What a query is refused is said in `unread`; the others go on.
+"""
+
+from dataclasses import fields
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import psycopg
+
+from pgmigrator.core.conditions import DestinationConditions, SourceConditions
+from pgmigrator.errors import MigratorError
+from pgmigrator.postgres.connect import Connection, Endpoint, connect, fetch, translate, translated
+from pgmigrator.postgres.queries import query
+
+C = TypeVar("C", SourceConditions, DestinationConditions)
+
+#: once the settings are read: what they are must not keep us from reading the rest
+_BOUNDS = "SET statement_timeout = '10s'; SET lock_timeout = '2s'"
+
+
+async def read(kind: type[C], endpoint: Endpoint, database: str) -> C:
+    """Read the conditions over a session of their own; a server that refuses it is told."""
+    try:
+        with translated(endpoint):
+            async with await connect(endpoint, database, "observe", bounded=False) as connection:
+                return await _read(kind, endpoint, connection)
+    except MigratorError as error:
+        return kind(unread={"everything": str(error)})
+
+
+async def _read(kind: type[C], endpoint: Endpoint, connection: Connection) -> C:
+    read: dict[str, Any] = {}
+    unread: dict[str, str] = {}
+    types = get_type_hints(kind)
+    for field in fields(kind):
+        if field.name == "unread":
+            continue
+        (row_type, *_) = get_args(types[field.name])
+        try:
+            rows = await fetch(connection, query(f"conditions/{field.name}"))
+            read[field.name] = tuple(row_type(**row) for row in rows)
+        except psycopg.ProgrammingError as error:
+            unread[field.name] = str(translate(error, endpoint))
+        if field.name == "settings":
+            await connection.execute(_BOUNDS)
+    return kind(**read, unread=unread)
