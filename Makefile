@@ -14,7 +14,7 @@ test: .venv/.dev ## run every test, those against real servers too (ARGS="-k lea
 check: .venv/.dev ## check format, lint, types, layers and unit tests, in under a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy daemon tests
+	$(BIN)/mypy daemon tests dashboards
 	$(BIN)/lint-imports
 	$(BIN)/pytest tests/unit
 

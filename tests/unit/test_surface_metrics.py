@@ -122,6 +122,9 @@ def test_metrics_and_status_say_the_same_of_every_state() -> None:
         for state in GateStatus:
             shown = value(series, "cutover_gate_status", gate=each["name"], status=state)
             assert shown == (state == each["status"])
+        named = {"gate": each["name"], "unit": each["unit"]}
+        assert value(series, "cutover_gate_value", **named) == each["value"]
+        assert value(series, "cutover_gate_limit", **named) == each["limit"]
 
 
 @pytest.mark.parametrize("seconds", [0, 14, 3600])

@@ -264,6 +264,18 @@ METRICS: tuple[Metric, ...] = (
         _gates,
         ("gate", "status"),
     ),
+    _of_databases(
+        "cutover_gate_value",
+        "What the gate measured, in its unit; absent if it measures no number.",
+        lambda d: (((g.name, g.unit), g.value) for g in d.gates),
+        ("gate", "unit"),
+    ),
+    _of_databases(
+        "cutover_gate_limit",
+        "What the gate compares its value with.",
+        lambda d: (((g.name, g.unit), g.limit) for g in d.gates),
+        ("gate", "unit"),
+    ),
     _of_mappings(
         "cutover_max_lag_bytes",
         "The configured limit of the gate lag_bytes.",

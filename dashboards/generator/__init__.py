@@ -1,0 +1,1 @@
+"""The dashboards as typed code; `python -m dashboards.generator` writes their JSON."""
