@@ -83,7 +83,7 @@ def test_tables_without_identity_stay_writable(
     assert shop.differences(pair.source, pair.destination) == []
 
 
-def test_tables_that_come_later_are_named_and_followed_once_they_are_there(
+def test_tables_that_come_later_are_named_and_followed(
     fresh_pair: PairFactory, daemon: Callable[..., Daemon]
 ) -> None:
     pair = fresh_pair(source=shop.SOURCE)
@@ -114,13 +114,17 @@ def test_tables_that_come_later_are_named_and_followed_once_they_are_there(
         )
         names = ("late", "late_heap", "events_2027")
         problems = _wait_problems(running, {f'table "public"."{name}"' for name in names})
-        assert "create it there" in problems['table "public"."late"']["fix"]
+        assert "by itself" in problems['table "public"."late"']["fix"]
         assert "REPLICA IDENTITY" in problems['table "public"."late_heap"']["fix"]
         assert running.fetch("/cutover/orders")[0] == 503
         _wait_rounds(application)
         assert application.errors == []
 
-        shop.execute(pair.destination, *created, attach)
+        _wait_streaming(running, "late", "events_2027")
+        running.wait(
+            lambda _: shop.value(pair.destination, "SELECT to_regclass('late_heap')") is not None,
+            "late_heap on the destination",
+        )
         shop.execute(pair.source, "ALTER TABLE late_heap REPLICA IDENTITY FULL")
         shop.execute(pair.destination, "ALTER TABLE late_heap REPLICA IDENTITY FULL")
         _wait_streaming(running, *names)

@@ -178,12 +178,14 @@ def _publish(replicated: Replicated) -> None:
 
 def _subscribe(replicated: Replicated) -> None:
     values = SQL(", ").join(
-        SQL("({}, {}, {})").format(name.schema, name.name, oid) for oid, name in replicated.tables
+        SQL("({}, {}, {}, {}::regclass, true)").format(name.schema, name.name, oid, str(name))
+        for oid, name in replicated.tables
     )
     execute(
         replicated.destination.dsn(replicated.pair.database),
         "CREATE SCHEMA pgmigrator",
-        "CREATE TABLE pgmigrator.tables (schema_name text, table_name text, source_oid bigint)",
+        "CREATE TABLE pgmigrator.tables (schema_name text, table_name text, source_oid bigint,"
+        " table_oid oid NOT NULL, created boolean NOT NULL, PRIMARY KEY (schema_name, table_name))",
         SQL("INSERT INTO pgmigrator.tables VALUES {}").format(values),
         "CREATE TABLE pgmigrator.start AS SELECT pg_postmaster_start_time() AS started_at",
         SQL(

@@ -1,6 +1,6 @@
 """The daemon's tick over the simulator, with what must hold in every one of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pgmigrator.core import history as h
 from pgmigrator.core.decide import Decision, decide, may_start
@@ -10,6 +10,7 @@ from pgmigrator.core.model import Observation, Phase
 from pgmigrator.core.preflight import find_problems
 from pgmigrator.core.report import GateStatus
 from pgmigrator.core.safety import assert_safe
+from pgmigrator.core.settling import settled
 from tests.properties import simulator
 
 ONCE = {"CreatePublication", "CreateSlot", "CreateSubscription", "CreateDatabase", "RestoreSchema"}
@@ -49,6 +50,7 @@ class Daemon:
     def see(self, obs: Observation) -> Decision:
         """Observe, decide and conclude; check what must hold in every tick."""
         self.history = h.observe(self.history, obs)
+        obs = replace(obs, settled=settled(self.history.differing))
         decision = decided(obs)
         problems = find_problems(obs)
         gates = evaluate(obs, self.history, problems)

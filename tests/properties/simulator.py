@@ -55,19 +55,20 @@ def later(obs: Observation, *, sequences_move: bool = False) -> Observation:
     if subscription is not None and subscription.enabled and obs.source.slot is not None:
         changes["source.slot.active"] = True
         changes["source.slot.confirmed_flush_lsn"] = lsn
-        changes["destination.tables"] = _copied_further(obs)
+        changes["destination.tables"] = _copied_further(obs, lsn)
     elif obs.source.slot is not None:
         changes["source.slot.active"] = False
     return look(b.change(obs, changes))
 
 
-def _copied_further(obs: Observation) -> tuple[DestinationTable, ...]:
+def _copied_further(obs: Observation, lsn: int) -> tuple[DestinationTable, ...]:
     following = {"i": "d", "d": "s", "s": "r"}
     return tuple(
         replace(
             table,
             state=following.get(table.state, table.state),
             has_statistics=table.has_statistics or table.state == "s",
+            synchronized_lsn=lsn if table.state == "s" else table.synchronized_lsn,
         )
         for table in (obs.destination.tables if obs.destination else ())
     )
@@ -223,6 +224,17 @@ def _refresh(_: a.RefreshSubscription, obs: Observation) -> Worlds:
     return _worlds(obs, {"destination.tables": noted}, {"destination.tables": done})
 
 
+def _restore_tables(action: a.RestoreTables, obs: Observation) -> Worlds:
+    assert obs.destination is not None
+    worlds = []
+    tables = obs.destination.tables
+    for oid, name in action.tables:
+        made = b.destination_table(name, source_oid=oid, created=True)
+        tables = (*tables, made)
+        worlds.append(b.change(obs, {"destination.tables": tables}))
+    return worlds
+
+
 def _remember(_: a.RememberStart, obs: Observation) -> Worlds:
     return _worlds(obs, {"destination.start_remembered": True})
 
@@ -254,13 +266,14 @@ def _synchronize(_: a.SynchronizeSequences, obs: Observation) -> Worlds:
     return _worlds(obs, {"destination.sequences": obs.source.sequences})
 
 
-def _verify(_: a.VerifyRowCounts, obs: Observation) -> Worlds:
+def _verify(action: a.VerifyRowCounts, obs: Observation) -> Worlds:
     assert obs.source is not None
     assert obs.destination is not None
     counts = RowCounts(
         lsn=obs.source.server.flush_lsn,
-        tables=frozenset(table.name for table in plan.followed(obs)),
+        tables=action.only or frozenset(table.name for table in plan.followed(obs)),
         deltas=(),
+        last_at=obs.at,
         source_started_at=obs.source.server.started_at,
         destination_started_at=obs.destination.server.started_at,
     )
@@ -269,7 +282,9 @@ def _verify(_: a.VerifyRowCounts, obs: Observation) -> Worlds:
         {"destination.subscription.enabled": False},
         {
             "destination.subscription.enabled": True,
-            "row_counts": Measured(counts, obs.at, 120.0),
+            "row_counts": plan.with_counts(obs.row_counts, counts)
+            if action.only
+            else Measured(counts, obs.at, 120.0),
         },
     )
 
@@ -317,6 +332,7 @@ _STEPS: dict[str, Callable[[Any, Observation], Worlds]] = {
     "DisableSubscription": _disable,
     "MarkCopied": _mark_copied,
     "RestoreRest": _restore_rest,
+    "RestoreTables": _restore_tables,
     "SynchronizeSequences": _synchronize,
     "VerifyRowCounts": _verify,
     "BeginCompletion": _begin_completion,

@@ -113,6 +113,7 @@ FACTS: dict[str, Iterable[object]] = {
     "destination.indexes_building": [1],
     "destination.foreign_writers": [("bob",)],
     "destination.start_remembered": [False],
+    "settled": [{LATER: 1}, {LATER: 2**60}, {b.ORDERS: 1}],
     "destination_doubt": ["it is an older copy"],
     "schema": [None, Measured((), b.NOW, 20.0)]
     + [_schema(kind, missing=missing) for kind in SchemaKind for missing in (True, False)],

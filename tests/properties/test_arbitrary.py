@@ -18,7 +18,7 @@ from pgmigrator.core.report import GateStatus
 from pgmigrator.core.safety import assert_safe
 from pgmigrator.core.summary import table_reports
 from pgmigrator.errors import InvariantBroken
-from tests.properties.strategies import observations
+from tests.properties.strategies import LATER, observations
 from tests.unit import builders as b
 
 PASS = GateStatus.PASS
@@ -197,6 +197,8 @@ ACTIONS: list[a.Action] = [
     ),
     a.CreatePublication(((101, b.ORDERS),)),
     a.AddToPublication(((101, b.ORDERS),)),
+    a.RestoreTables(((101, b.ORDERS),)),
+    a.RestoreTables(((103, LATER),)),
     a.DropFromPublication(((101, b.ORDERS),)),
 ]
 

@@ -197,6 +197,8 @@ def destination_table(name: TableName, state: str = "", **changes: Any) -> Desti
         has_rows=None if state else False,
         has_statistics=bool(state),
         source_oid=oid,
+        created=bool(state),
+        synchronized_lsn=1 if state == "r" else None,
     )
     return replace(found, **changes)
 

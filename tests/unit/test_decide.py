@@ -13,6 +13,7 @@ from pgmigrator.core.model import (
     RowCountDelta,
     SchemaItem,
 )
+from pgmigrator.core.names import TableName
 from pgmigrator.core.preflight import find_problems
 from pgmigrator.core.report import Throttle
 from tests.unit.builders import (
@@ -28,6 +29,7 @@ from tests.unit.builders import (
     row_counts,
     sequence,
     slot,
+    source_table,
     streaming,
     switched,
 )
@@ -52,6 +54,10 @@ NEW_TABLE: dict[str, object] = {
     "destination.tables.1": destination_table(ITEMS),
     "source.publication": publication((101, ORDERS)),
 }
+LATER = TableName("public", "later")
+JUST_LATER = ((103, LATER),)
+WITH_LATER = (*map(source_table, (101, 102, 103), (ORDERS, ITEMS, LATER)),)
+CAME: dict[str, object] = {"source.tables": WITH_LATER, "settled": {LATER: 10_000}}
 BEHIND: dict[str, object] = {"destination.sequences": (sequence(6),)}
 FULL: dict[str, object] = {"source.slot.retained_bytes": 51 * 1024**3}
 LOST_IDENTITY: dict[str, object] = {"source.tables.1.identity_usable": False}
@@ -172,6 +178,57 @@ CASES: list[Case] = [
         a.VerifyRowCounts(),
     ),
     (STREAMING, NEW_TABLE, Phase.CATCHING_UP, a.AddToPublication(JUST_ITEMS)),
+    # a table that came later: left alone at first, and until apply has passed its creation
+    (STREAMING, {"source.tables": WITH_LATER}, Phase.CATCHING_UP, None),
+    (STREAMING, CAME, Phase.CATCHING_UP, a.RestoreTables(JUST_LATER)),
+    (COPYING, CAME, Phase.COPYING, a.RestoreTables(JUST_LATER)),
+    (INDEXING, CAME, Phase.INDEXING, a.RestoreTables(JUST_LATER)),
+    (STREAMING, CAME | {"settled": {LATER: 10_001}}, Phase.CATCHING_UP, None),
+    # a published table that was renamed halts apply until it is there
+    (
+        STREAMING,
+        CAME | {"settled": {LATER: 10_001}, "source.publication": publication(*BOTH, *JUST_LATER)},
+        Phase.CATCHING_UP,
+        a.RestoreTables(JUST_LATER),
+    ),
+    # until then a REFRESH would fail
+    (
+        STREAMING,
+        {
+            **CAME,
+            "settled": {},
+            "destination.tables.1": destination_table(ITEMS),
+            "source.publication": publication(*BOTH, *JUST_LATER),
+        },
+        Phase.CATCHING_UP,
+        None,
+    ),
+    # its indexes come after its copy
+    (
+        STREAMING,
+        {"schema": lacking("index"), "destination.tables.0": destination_table(ORDERS, "d")},
+        Phase.CATCHING_UP,
+        None,
+    ),
+    # a table that the last count left out, or counted before it was copied anew, is counted soon
+    (
+        STREAMING,
+        {"row_counts": row_counts(tables=frozenset({ORDERS}))},
+        Phase.CATCHING_UP,
+        a.VerifyRowCounts(frozenset({ITEMS})),
+    ),
+    (
+        STREAMING,
+        {"destination.tables.1.synchronized_lsn": 10_000},
+        Phase.CATCHING_UP,
+        a.VerifyRowCounts(frozenset({ITEMS})),
+    ),
+    (
+        STREAMING,
+        {"row_counts": row_counts(tables=frozenset({ORDERS}), last_at=NOW - 9)},
+        Phase.CATCHING_UP,
+        None,
+    ),
     # a count pauses the subscription: that is no reason to enable it
     (
         STREAMING,

@@ -4,7 +4,7 @@ import pytest
 
 from pgmigrator.core import plan
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Measured, Observation, SchemaItem
+from pgmigrator.core.model import Measured, Observation, RowCountDelta, SchemaItem
 from pgmigrator.core.names import TableName
 from tests.unit.builders import (
     ITEMS,
@@ -16,6 +16,7 @@ from tests.unit.builders import (
     fresh,
     marked,
     publication,
+    row_counts,
     sequence,
     source_table,
     streaming,
@@ -171,3 +172,24 @@ def test_a_side_that_is_unknown_plans_nothing(side: str) -> None:
     assert plan.swapped(obs) == ()
     assert plan.sequences_behind(obs) == ()
     assert plan.sequences_missing(obs) == ()
+
+
+DELTA = RowCountDelta(table=ORDERS, source_rows=3, destination_rows=2)
+
+
+def test_a_count_of_what_was_left_out_completes_the_one_before() -> None:
+    before = row_counts(tables=frozenset({ORDERS}), deltas=(DELTA,))
+    more = row_counts(tables=frozenset({ITEMS}), lsn=20_000, last_at=NOW + 9).value
+    found = plan.with_counts(before, more)
+    assert found is not None
+    assert (found.at, found.valid_seconds) == (before.at, before.valid_seconds)
+    assert found.value.tables == {ORDERS, ITEMS}
+    assert found.value.deltas == (DELTA,)
+    # counted again, and equal now
+    again = plan.with_counts(before, row_counts(tables=frozenset({ORDERS})).value)
+    assert again is not None
+    assert again.value.deltas == ()
+    # of other servers it proves nothing
+    other = row_counts(tables=frozenset({ITEMS}), source_started_at=NOW).value
+    assert plan.with_counts(before, other) == before
+    assert plan.with_counts(None, more) is None

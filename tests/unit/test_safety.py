@@ -5,6 +5,7 @@ import pytest
 from pgmigrator.core import actions as a
 from pgmigrator.core.marker import ServerIdentity, Step
 from pgmigrator.core.model import Observation
+from pgmigrator.core.names import TableName
 from pgmigrator.core.safety import CLAIMS, assert_safe
 from pgmigrator.errors import InvariantBroken
 from tests.unit.builders import (
@@ -17,6 +18,7 @@ from tests.unit.builders import (
     marked,
     publication,
     slot,
+    source_table,
     streaming,
     switched,
 )
@@ -28,6 +30,13 @@ STREAMING, SWITCHED = streaming(), switched()
 COMPLETING = switched(Step.COMPLETING)
 #: ITEMS was published and is not subscribed yet
 PUBLISHED = change(STREAMING, {"destination.tables.1": destination_table(ITEMS)})
+
+LATER = TableName("public", "later")
+JUST_LATER = ((103, LATER),)
+CAME: dict[str, object] = {
+    "source.tables": (*map(source_table, (101, 102, 103), (ORDERS, ITEMS, LATER)),),
+    "settled": {LATER: 10_000},
+}
 
 #: where each action may run
 SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
@@ -41,6 +50,7 @@ SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
     (a.CreateSubscription(), READY_TO_COPY, {}),
     (a.AddToPublication(((102, ITEMS),)), STREAMING, {}),
     (a.RefreshSubscription(), PUBLISHED, {}),
+    (a.RestoreTables(JUST_LATER), STREAMING, CAME),
     (a.EnableSubscription(), STREAMING, {"destination.subscription.enabled": False}),
     (a.RememberStart(), STREAMING, {"destination.start_remembered": False}),
     (a.MarkCopied(), STREAMING, {}),
@@ -60,9 +70,9 @@ SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
     (a.RemoveReplication(), streaming(Step.SUBSCRIBED, Step.ABANDONED), {}),
 ]
 #: those that bring a migration forward; only before the switch
-FORWARD = SAFE[:16]
+FORWARD = SAFE[:17]
 #: those that need the source's answer, too
-WITH_SOURCE = SAFE[:18]
+WITH_SOURCE = SAFE[:19]
 
 KNOWN = "no action starts while a server that it needs is unknown"
 NAMED = "no action starts before its names are known"
@@ -78,6 +88,8 @@ EMPTY_TABLES = "no initial copy goes into a table with rows"
 WHOLE = "REFRESH needs a whole publication"
 FOREIGN = "a publication that is not ours is left alone"
 SAME_SERVERS = "the servers are those that were copied"
+
+TOO_EARLY = "no table is created over another, nor too early"
 
 NO_IDENTITY: dict[str, object] = {"source.tables.0.identity_usable": False}
 FILLED: dict[str, object] = {"destination.tables.1.has_rows": True}
@@ -143,6 +155,12 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
     (FOREIGN, a.CreateSubscription(), READY_TO_COPY, {"source.publication": None}),
     (FOREIGN, a.AddToPublication(BOTH), STREAMING, THEIRS),
     (FOREIGN, a.DropFromPublication(BOTH), STREAMING, THEIRS),
+    (TOO_EARLY, a.RestoreTables(JUST_LATER), STREAMING, CAME | {"settled": {}}),
+    (TOO_EARLY, a.RestoreTables(JUST_LATER), STREAMING, CAME | {"settled": {LATER: 10_001}}),
+    (TOO_EARLY, a.RestoreTables(((104, LATER),)), STREAMING, CAME),
+    (TOO_EARLY, a.RestoreTables(((101, ORDERS),)), STREAMING, {"settled": {ORDERS: 1}}),
+    (TOO_EARLY, a.RestoreTables(JUST_LATER), STREAMING, CAME | {"source.slot": None}),
+    (TOO_EARLY, a.RestoreTables(JUST_LATER), RESTORED, CAME),
     *((SAME_SERVERS, a.RefreshSubscription(), STREAMING, facts) for facts in REPLACED),
     *((SAME_SERVERS, a.SynchronizeSequences(), STREAMING, facts) for facts in REPLACED),
     *((SAME_SERVERS, a.EnableSubscription(), STREAMING, facts) for facts in REPLACED),

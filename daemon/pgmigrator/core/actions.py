@@ -83,6 +83,13 @@ class DropFromPublication(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreTables(Action):
+    """Dump the schema; create tables that came later on the source, each with what it needs."""
+
+    tables: tuple[tuple[int, TableName], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AddToPublication(Action):
     """Publish tables that came later and exist, empty, on the destination."""
 
@@ -111,7 +118,9 @@ class SynchronizeSequences(Action):
 
 @dataclass(frozen=True, slots=True)
 class VerifyRowCounts(Action):
-    """Count every table on both sides at one LSN."""
+    """Count tables on both sides at one LSN: every one, or only those that a count left out."""
+
+    only: frozenset[TableName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

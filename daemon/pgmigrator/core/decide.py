@@ -14,13 +14,13 @@ from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import Observation, Phase, Problem, Severity, SourceFacts
 from pgmigrator.core.report import Throttle
 
-#: what the rows of the last comparison of counts say, they say this long if they differ
-RECOUNT_AFTER_MISMATCH_SECONDS = 10.0
+#: counts that differ are repeated, and tables that were left out are counted, this soon
+RECOUNT_AFTER_SECONDS = 10.0
 
 #: these protect the source and start whatever else is under way
 URGENT = frozenset({"DropFromPublication", "DropSlot"})
 #: these may start while one of those is under way
-BESIDE = {"SynchronizeSequences": frozenset({"VerifyRowCounts", "RestoreRest"})}
+BESIDE = {"SynchronizeSequences": frozenset({"VerifyRowCounts", "RestoreRest", "RestoreTables"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +221,7 @@ def streaming(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
     if _something_to_restore(obs):
         offers.append(a.RestoreRest())
     # before the sequences: a busy application leaves them behind in every tick
-    if _count_is_due(obs):
-        offers.append(a.VerifyRowCounts())
+    offers.extend(_count(obs))
     offers.extend(_sequences(obs))
     return Decision(Phase.CATCHING_UP, "changes stream to the destination", tuple(offers))
 
@@ -318,10 +317,21 @@ def _mend(obs: Observation) -> tuple[a.Action, ...]:
     comparable = obs.schema is not None and plan.our_publication(obs) is not None
     if comparable and (new := plan.to_publish(obs)):
         offers.append(a.AddToPublication(new))
-    wanted = plan.to_subscribe(obs)
-    if wanted and not plan.left_publication(obs) and not {*wanted} & {*plan.not_known_empty(obs)}:
+    if _may_refresh(obs):
         offers.append(a.RefreshSubscription())
+    if came := plan.to_restore(obs):
+        offers.append(a.RestoreTables(came))
     return tuple(offers)
+
+
+def _may_refresh(obs: Observation) -> bool:
+    wanted = plan.to_subscribe(obs)
+    return (
+        bool(wanted)
+        and not plan.left_publication(obs)
+        and not plan.unrestored(obs)
+        and not {*wanted} & {*plan.not_known_empty(obs)}
+    )
 
 
 def _sequences(obs: Observation) -> tuple[a.Action, ...]:
@@ -332,26 +342,30 @@ def _something_to_restore(obs: Observation) -> bool:
     """A constraint, index or trigger of a table is missing here, or the planner knows nothing."""
     if any(table.state == "r" and not table.has_statistics for table in plan.followed(obs)):
         return True
-    drifted = plan.drifted_tables(obs)
+    # indexes come after the copy
+    left = (plan.drifted_tables(obs) or frozenset()) | {str(name) for name in plan.to_copy(obs)}
     return obs.schema is not None and any(
-        item.missing
-        and item.kind in ("constraint", "index", "trigger")
-        and item.table not in (drifted or ())
+        item.missing and item.kind in ("constraint", "index", "trigger") and item.table not in left
         for item in obs.schema.value
     )
 
 
-def _count_is_due(obs: Observation) -> bool:
+def _count(obs: Observation) -> tuple[a.VerifyRowCounts, ...]:
+    """Count what is due: all of it on its schedule, and soon what the last count left out."""
     if obs.source is None or obs.destination is None:
-        return False
+        return ()
     if any(table.state != "r" for table in plan.followed(obs)) or not _keeps_up(obs):
-        return False
-    if obs.row_counts is None:
-        return True
+        return ()
+    if obs.row_counts is None or not counts_are_of_these_servers(obs):
+        return (a.VerifyRowCounts(),)
+    counts = obs.row_counts.value
     age = obs.at - obs.row_counts.at
-    if obs.row_counts.value.deltas:
-        return age > RECOUNT_AFTER_MISMATCH_SECONDS
-    return age > obs.row_counts.valid_seconds / 2 or not counts_are_of_these_servers(obs)
+    if age > obs.row_counts.valid_seconds / 2 or (counts.deltas and age > RECOUNT_AFTER_SECONDS):
+        return (a.VerifyRowCounts(),)
+    left_out = plan.uncounted(obs)
+    if left_out and obs.at - counts.last_at > RECOUNT_AFTER_SECONDS:
+        return (a.VerifyRowCounts(left_out),)
+    return ()
 
 
 def _keeps_up(obs: Observation) -> bool:

@@ -245,7 +245,7 @@ def row_counts_match(e: Evidence) -> Verdict:
         return Verdict(UNKNOWN, "the rows were not counted yet")
     if not counts_are_of_these_servers(e.obs):
         return Verdict(UNKNOWN, "a server was restarted since the rows were counted")
-    lacking = {table.name for table in plan.followed(e.obs)} - counts.value.tables
+    lacking = plan.uncounted(e.obs)
     if lacking:
         return Verdict(UNKNOWN, f"not part of the last count: {_some(sorted(lacking))}")
     deltas = counts.value.deltas

@@ -7,11 +7,12 @@ anything look better: what needs two samples is unknown until there are two.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from pgmigrator.core import plan
+from pgmigrator.core import plan, settling
 from pgmigrator.core.model import Observation, Phase, Problem
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import OpenProblem
 from pgmigrator.core.restart import Track, track
+from pgmigrator.core.settling import Sighting
 
 #: samples kept for the lag in seconds; older ones are thinned out
 MAX_SAMPLES = 600
@@ -62,6 +63,8 @@ class History:
     previous_sequences: Mapping[TableName, tuple[int, bool]] | None = None
     current_sequences: Mapping[TableName, tuple[int, bool]] | None = None
     destination: Track | None = None
+    #: tables that came, went or were replaced on the source
+    differing: Mapping[TableName, Sighting] = field(default_factory=dict)
     foreign_writer_at: float | None = None
     concluded_at: float | None = None
     passing_since: float | None = None
@@ -77,6 +80,7 @@ def observe(history: History, obs: Observation) -> History:
     history = _wal(history, obs)
     history = _counters(history, obs)
     history = _destination(history, obs)
+    history = replace(history, differing=settling.observe(history.differing, obs))
     if obs.source is not None:
         positions = {s.name: s.position() for s in obs.source.sequences}
         history = replace(

@@ -245,6 +245,10 @@ class DestinationTable:
     has_statistics: bool = False
     #: oid of the source table that was copied into it, from our bookkeeping
     source_oid: int | None = None
+    #: we created it, by our bookkeeping
+    created: bool = False
+    #: source LSN at which its copy had caught up; None: it has not
+    synchronized_lsn: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,11 +336,14 @@ class RowCountDelta:
 class RowCounts:
     """An exact comparison of counts while writes flow."""
 
+    #: of the last of them
     lsn: int
     #: those that were counted on both sides
     tables: frozenset[TableName]
     #: those that differ
     deltas: tuple[RowCountDelta, ...]
+    #: when the last of them were counted, in epoch seconds
+    last_at: float = 0.0
     #: both servers' start times when it was made: it proves nothing past a restart
     source_started_at: float
     destination_started_at: float
@@ -396,6 +403,9 @@ class Observation:
     schema: Measured[tuple[SchemaItem, ...]] | None = None
     roles: Measured[tuple[RoleDifference, ...]] | None = None
     row_counts: Measured[RowCounts] | None = None
+    #: tables that came, went or were replaced on the source, seen so for some ticks -> the source's
+    #: flush LSN when that was first seen
+    settled: Mapping[TableName, int] = field(default_factory=dict)
     #: why the destination may be an older copy of itself; "": it is not
     destination_doubt: str = ""
     #: kinds of the actions under way

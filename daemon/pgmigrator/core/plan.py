@@ -4,7 +4,17 @@ The publication lists every plain table and leaf partition on its own. A table t
 and left the publication has missed changes: it never returns by itself.
 """
 
-from pgmigrator.core.model import DestinationTable, Observation, Publication, Sequence, SourceTable
+from dataclasses import replace
+
+from pgmigrator.core.model import (
+    DestinationTable,
+    Measured,
+    Observation,
+    Publication,
+    RowCounts,
+    Sequence,
+    SourceTable,
+)
 from pgmigrator.core.names import TableName
 from pgmigrator.core.partitions import misplacing
 
@@ -120,6 +130,57 @@ def adopted_is_restored(obs: Observation) -> bool:
     )
 
 
+def out_of_step(obs: Observation) -> dict[TableName, int | None]:
+    """Source tables that the destination lacks, or holds the rows of another in place of.
+
+    With their oid on the source.
+    """
+    if obs.source is None or obs.destination is None:
+        return {}
+    there = _destination_tables(obs)
+    replaced = {*swapped(obs)}
+    return {
+        table.name: table.oid
+        for table in obs.source.tables
+        if table.name not in there or table.name in replaced
+    }
+
+
+def to_restore(obs: Observation) -> Tables:
+    """Tables that came later on the source, stand for some ticks, and are to be created here.
+
+    A new partition narrows what its DEFAULT partition takes: rows that the source held there before
+    must have come and gone, so apply has to be past its creation. One that is published already (it
+    was renamed) is awaited by apply itself.
+    """
+    if obs.source is None or obs.destination is None:
+        return ()
+    there = _destination_tables(obs)
+    awaited = published(obs)
+    missing = [
+        (table.oid, table.name)
+        for table in obs.source.tables
+        if table.name not in there
+        and table.name in obs.settled
+        and (table.oid in awaited or is_applied(obs, obs.settled[table.name]))
+    ]
+    return tuple(missing[:SLICE])
+
+
+def is_applied(obs: Observation, lsn: int) -> bool:
+    """Tell whether the slot has confirmed an LSN."""
+    slot = obs.source.slot if obs.source else None
+    return slot is not None and slot.confirmed_flush_lsn >= lsn
+
+
+def unrestored(obs: Observation) -> tuple[TableName, ...]:
+    """Published tables that the destination lacks: a REFRESH would fail as a whole."""
+    if obs.destination is None:
+        return ()
+    there = _destination_tables(obs)
+    return tuple(name for name in published(obs).values() if name not in there)
+
+
 def to_subscribe(obs: Observation) -> tuple[TableName, ...]:
     """Published tables that the subscription does not have yet, and could."""
     there = _destination_tables(obs)
@@ -163,6 +224,43 @@ def followed(obs: Observation) -> tuple[DestinationTable, ...]:
     ours = set(published(obs).values())
     return tuple(
         table for name, table in _destination_tables(obs).items() if table.state and name in ours
+    )
+
+
+def with_counts(before: Measured[RowCounts] | None, more: RowCounts) -> Measured[RowCounts] | None:
+    """Add a count of what an earlier one left out; it stays as old as it is."""
+    if before is None:
+        return None
+    counts = before.value
+    differing = tuple(delta for delta in counts.deltas if delta.table not in more.tables)
+    added = replace(more, tables=counts.tables | more.tables, deltas=(*differing, *more.deltas))
+    same = (counts.source_started_at, counts.destination_started_at) == (
+        more.source_started_at,
+        more.destination_started_at,
+    )
+    return replace(before, value=added) if same else before
+
+
+def uncounted(obs: Observation) -> frozenset[TableName]:
+    """Followed tables that the last count does not cover: it may be of the rows before a copy."""
+    counts = obs.row_counts.value if obs.row_counts else None
+    return frozenset(
+        table.name
+        for table in followed(obs)
+        if counts is None
+        or table.name not in counts.tables
+        or table.synchronized_lsn is None
+        or table.synchronized_lsn >= counts.lsn
+    )
+
+
+def to_copy(obs: Observation) -> tuple[TableName, ...]:
+    """Tables of the publication whose copy is awaited or under way."""
+    ours = set(published(obs).values())
+    return tuple(
+        name
+        for name, table in _destination_tables(obs).items()
+        if name in ours and table.state != "r"
     )
 
 

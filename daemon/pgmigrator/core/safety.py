@@ -153,6 +153,25 @@ def _refresh_only_with_a_whole_publication(action: a.Action, obs: Observation) -
     )
 
 
+def _tables_are_only_created_where_none_is(action: a.Action, obs: Observation) -> bool:
+    """And where we subscribed; a partition that comes too early would halt apply for ever."""
+    if not isinstance(action, a.RestoreTables):
+        return True
+    if obs.source is None or obs.source.slot is None or obs.destination is None:
+        return False
+    there = {table.name for table in obs.destination.tables}
+    here = {(table.oid, table.name) for table in obs.source.tables}
+    listed = obs.source.publication.tables if obs.source.publication else {}
+    confirmed = obs.source.slot.confirmed_flush_lsn
+    return Step.SUBSCRIBED in _steps(obs) and all(
+        (oid, name) in here
+        and name not in there
+        and name in obs.settled
+        and (oid in listed or obs.settled[name] <= confirmed)
+        for oid, name in action.tables
+    )
+
+
 def _foreign_publication_is_left_alone(action: a.Action, obs: Observation) -> bool:
     touching = (a.CreateSubscription, a.CreateSlot, a.AddToPublication, a.DropFromPublication)
     if not isinstance(action, touching):
@@ -199,6 +218,7 @@ CLAIMS: tuple[tuple[str, Claim], ...] = (
     ("every published table has a usable identity", _published_tables_have_identity),
     ("no initial copy goes into a table with rows", _copy_only_into_empty_tables),
     ("REFRESH needs a whole publication", _refresh_only_with_a_whole_publication),
+    ("no table is created over another, nor too early", _tables_are_only_created_where_none_is),
     ("a publication that is not ours is left alone", _foreign_publication_is_left_alone),
     ("the servers are those that were copied", _servers_are_those_that_were_copied),
 )

@@ -127,13 +127,13 @@ async def listed(tools: Tools, archive: Path, section: str) -> dict[int, str]:
     return {int(match[1]): match[2] for match in _LISTED.finditer(text)}
 
 
-async def post_data(tools: Tools, archive: Path) -> tuple[Entry, ...]:
-    """Return the entries of an archive that come after the data, in order of dependency."""
-    file = archive.with_suffix(".post-data.sql")
+async def entries(tools: Tools, archive: Path, section: str) -> tuple[Entry, ...]:
+    """Return the entries of an archive's pre-data or post-data, in order of dependency."""
+    file = archive.with_suffix(f".{section}.sql")
     await run_offline(
         tools,
         "pg_restore",
-        ("--verbose", "--section=post-data", f"--file={file}", str(archive)),
+        ("--verbose", f"--section={section}", f"--file={file}", str(archive)),
     )
     return parse(file.read_bytes())
 

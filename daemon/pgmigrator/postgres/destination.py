@@ -12,7 +12,7 @@ from pgmigrator.core.model import (
     Subscription,
 )
 from pgmigrator.core.names import Names, TableName
-from pgmigrator.postgres import marker, sequences
+from pgmigrator.postgres import bookkeeping, marker, sequences
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
 from pgmigrator.postgres.source import read_database
@@ -88,28 +88,20 @@ async def _read_tables(
     connection: Connection, subscription: Subscription | None
 ) -> tuple[DestinationTable, ...]:
     parameters = {"subscription_oid": subscription.oid if subscription else 0}
-    source_oids = await read_bookkeeping(connection)
+    notes = await bookkeeping.read(connection)
     tables = []
     for row in await fetch(connection, query("destination_tables"), parameters):
         name = TableName(row.pop("schema"), row.pop("name"))
-        tables.append(DestinationTable(name=name, source_oid=source_oids.get(name), **row))
+        note = notes.get(name, bookkeeping.Note(None, created=False))
+        tables.append(
+            DestinationTable(name=name, source_oid=note.source_oid, created=note.created, **row)
+        )
     unclear = [t.name for t in tables if t.state == "" and t.has_rows is None]
     filled = await tables_with_rows(connection, unclear)
     return tuple(
         replace(table, has_rows=table.name in filled) if table.name in unclear else table
         for table in tables
     )
-
-
-async def read_bookkeeping(connection: Connection) -> dict[TableName, int]:
-    """Return the source oid of each table that was subscribed; empty before."""
-    (row,) = await fetch(connection, "SELECT to_regclass('pgmigrator.tables') IS NOT NULL AS kept")
-    if not row["kept"]:
-        return {}
-    return {
-        TableName(r["schema_name"], r["table_name"]): r["source_oid"]
-        for r in await fetch(connection, query("bookkeeping"))
-    }
 
 
 async def start_is_remembered(connection: Connection) -> bool:

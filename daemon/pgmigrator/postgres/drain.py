@@ -18,7 +18,7 @@ from pgmigrator.core.drain import Evidence, OtherSession, Writers
 from pgmigrator.core.marker import Marker, ServerIdentity, Step
 from pgmigrator.core.names import TableName, format_lsn
 from pgmigrator.core.report import DrainProof
-from pgmigrator.postgres import fingerprint, sequences
+from pgmigrator.postgres import bookkeeping, fingerprint, sequences
 from pgmigrator.postgres.confirm import flush_lsn, until_confirmed
 from pgmigrator.postgres.connect import (
     Connection,
@@ -27,7 +27,7 @@ from pgmigrator.postgres.connect import (
     session,
     source_writer,
 )
-from pgmigrator.postgres.destination import read_bookkeeping, start_is_remembered
+from pgmigrator.postgres.destination import start_is_remembered
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.queries import query
 
@@ -218,7 +218,11 @@ async def _evidence(on: Sides, before: DictRow) -> Evidence:
         published={_name(row): row["oid"] for row in published if row["oid"]} if ours else None,
         whole=all(row["whole"] for row in published),
         subscribed={_name(row): row["state"] for row in subscribed},
-        copied_from=await read_bookkeeping(on.destination),
+        copied_from={
+            name: note.source_oid
+            for name, note in (await bookkeeping.read(on.destination)).items()
+            if note.source_oid is not None
+        },
         start_remembered=await start_is_remembered(on.destination),
         enabled=now.get("enabled", False),
         worker_running=now.get("worker_running", False),

@@ -14,7 +14,8 @@ from psycopg import errors, sql
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from pgmigrator.postgres import inventory, triggers
-from pgmigrator.postgres.archive import Entry, not_valid, post_data
+from pgmigrator.postgres.archive import Entry, not_valid
+from pgmigrator.postgres.archive import entries as archive_entries
 from pgmigrator.postgres.children import Tools
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
 from pgmigrator.postgres.failures import Failure, attempt
@@ -59,7 +60,7 @@ async def restore_post_data(
 
     :raises Unreachable: a server went away.
     """
-    entries = await post_data(tools, archive)
+    entries = await archive_entries(tools, archive, "post-data")
     async with session(source, database, ACTION) as origin:
         wanted = await Inventory.read(origin)
         populated = await fetch(origin, query("matviews"))
@@ -105,7 +106,7 @@ class _Workers:
             while queue:
                 what, work = queue.pop()
                 self.failures += await attempt(
-                    connection, self._destination, what, _patiently(connection, work)
+                    connection, self._destination, what, patiently(connection, work)
                 )
 
 
@@ -114,7 +115,7 @@ def parallel_jobs() -> int:
     return max(2, min(4, os.cpu_count() or 2))
 
 
-async def _patiently(
+async def patiently(
     connection: Connection, work: Callable[[Connection], Awaitable[object]]
 ) -> None:
     """Do one piece of work in a transaction, again and again while others hold its locks."""

@@ -5,16 +5,18 @@ The archive lives in a private folder and goes with it, since a schema can conta
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pgmigrator.postgres.archive import dump
+from pgmigrator.core.names import TableName
+from pgmigrator.postgres.archive import dump, entries
 from pgmigrator.postgres.children import Tools
 from pgmigrator.postgres.failures import Failure
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.rest import restore_post_data
-from pgmigrator.postgres.schema import restore_pre_data
+from pgmigrator.postgres.schema import identity_keys, restore_pre_data
+from pgmigrator.postgres.tables import Contents, create_tables
 
 
 async def restore_schema(
@@ -48,6 +50,25 @@ async def restore_rest(
         return await restore_post_data(
             pair.source, pair.destination, pair.database, archive, tools, created=created
         )
+
+
+async def restore_tables(
+    pair: DatabasePair,
+    tools: Tools,
+    tables: Sequence[tuple[int, TableName]],
+    *,
+    dump_lock: asyncio.Lock,
+) -> tuple[Failure, ...]:
+    """Create tables that came later on the source, each with what it needs; return what failed.
+
+    :raises Refused: the source could not be dumped, or apply lags too far behind.
+    :raises Unreachable: a server went away.
+    """
+    async with _archive(pair, tools, dump_lock) as archive:
+        pre_data = await entries(tools, archive, "pre-data")
+        post_data = await entries(tools, archive, "post-data")
+    identities = await identity_keys(pair.source, pair.database, "RestoreTables")
+    return await create_tables(pair, Contents(pre_data, post_data, identities), tables)
 
 
 @asynccontextmanager

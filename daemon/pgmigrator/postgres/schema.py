@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from pgmigrator.errors import Refused
-from pgmigrator.postgres.archive import Entry, listed, post_data
+from pgmigrator.postgres.archive import Entry, listed
+from pgmigrator.postgres.archive import entries as archive_entries
 from pgmigrator.postgres.children import Ended, Tools, failure, run
 from pgmigrator.postgres.connect import SECRECY_OPTIONS, Endpoint, fetch, session
 from pgmigrator.postgres.failures import Failure
@@ -37,10 +38,8 @@ async def restore_pre_data(
     :raises Refused: it failed as a whole.
     """
     before = await listed(tools, archive, "pre-data")
-    after = await post_data(tools, archive)
-    async with session(source, database, "RestoreSchema") as connection:
-        rows = await fetch(connection, query("identity_indexes"))
-    chosen = identity_entries(after, {(row["classid"], row["oid"]) for row in rows})
+    after = await archive_entries(tools, archive, "post-data")
+    chosen = identity_entries(after, await identity_keys(source, database, "RestoreSchema"))
     names = before | {entry.id: str(entry) for entry in chosen}
     file = archive.with_suffix(".chosen.list")
     file.write_text("".join(f"{entry_id};\n" for entry_id in names))
@@ -68,6 +67,13 @@ async def restore_pre_data(
             f" {first.object}: {first.reason}"
         )
     return failures
+
+
+async def identity_keys(source: Endpoint, database: str, action: str) -> set[tuple[int, int]]:
+    """Return the keys of the entries that build the indexes that replication needs."""
+    async with session(source, database, action) as connection:
+        rows = await fetch(connection, query("identity_indexes"))
+    return {(row["classid"], row["oid"]) for row in rows}
 
 
 def identity_entries(

@@ -11,16 +11,11 @@ from pgmigrator.core.marker import Marker, ServerIdentity, Step
 from pgmigrator.core.model import Publication
 from pgmigrator.core.names import Names, TableName
 from pgmigrator.errors import Refused
+from pgmigrator.postgres import bookkeeping
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, translate
 from pgmigrator.postgres.destination import remember_start, tables_with_rows
 from pgmigrator.postgres.finish import override_own_settings
-
-_BOOKKEEPING = (
-    "CREATE SCHEMA IF NOT EXISTS pgmigrator",
-    "CREATE TABLE IF NOT EXISTS pgmigrator.tables (schema_name text, table_name text,"
-    " source_oid bigint NOT NULL, PRIMARY KEY (schema_name, table_name))",
-)
 
 
 async def create(
@@ -46,7 +41,7 @@ async def create(
         if filled := await tables_with_rows(connection, [name for _, name in tables]):
             names_text = ", ".join(sorted(map(str, filled)))
             raise Refused(f"not copying into tables that hold rows: {names_text}")
-        await _remember(connection, tables)
+        await bookkeeping.remember(connection, tables, created=True)
         await remember_start(connection)
         # a time-out that the server has for our role would end the apply worker again and again
         await override_own_settings(connection, destination.instance.user, database)
@@ -89,17 +84,6 @@ async def _existing(
     return [(oid, name) for oid, name in publication.tables.items() if name in there]
 
 
-async def _remember(connection: Connection, tables: list[tuple[int, TableName]]) -> None:
-    for statement in _BOOKKEEPING:
-        await connection.execute(statement)
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            "INSERT INTO pgmigrator.tables VALUES (%s, %s, %s)"
-            " ON CONFLICT (schema_name, table_name) DO UPDATE SET source_oid = EXCLUDED.source_oid",
-            [(name.schema, name.name, oid) for oid, name in tables],
-        )
-
-
 async def refresh(
     destination: Endpoint, database: str, names: Names, tables: list[tuple[int, TableName]]
 ) -> None:
@@ -109,7 +93,8 @@ async def refresh(
             names_text = ", ".join(sorted(map(str, filled)))
             raise Refused(f"not copying into tables that hold rows: {names_text}")
         async with connection.transaction():
-            await _remember(connection, tables)
+            # what we created is noted so already
+            await bookkeeping.remember(connection, tables, created=False)
         # refuses to run inside a transaction
         await connection.execute(
             sql.SQL("ALTER SUBSCRIPTION {} REFRESH PUBLICATION").format(

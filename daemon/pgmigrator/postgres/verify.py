@@ -7,6 +7,7 @@ table must hold at X what it held at P plus what the transactions in (P, X] did 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ async def count_rows(
             lsn=snapshots.lsn,
             tables=frozenset(compared),
             deltas=tuple(deltas),
+            last_at=time.time(),
             source_started_at=await _started_at(snapshots.source),
             destination_started_at=await _started_at(snapshots.destination),
         )

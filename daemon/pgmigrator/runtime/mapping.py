@@ -23,6 +23,7 @@ from pgmigrator.core.report import (
     GateStatus,
 )
 from pgmigrator.core.restart import doubt
+from pgmigrator.core.settling import settled
 from pgmigrator.errors import InvariantBroken, MigratorError
 from pgmigrator.postgres.observe import Observer
 from pgmigrator.runtime import reporting
@@ -35,7 +36,7 @@ from pgmigrator.settings import Mapping, Settings
 #: databases of one mapping that are observed at the same time
 OBSERVED_AT_ONCE = 8
 #: cancelled when the application waits behind one of our sessions; observed anew, they come again
-DUMPING = frozenset({"RestoreSchema", "RestoreRest"})
+DUMPING = frozenset({"RestoreSchema", "RestoreTables", "RestoreRest"})
 COUNTING = frozenset({"VerifyRowCounts"})
 #: how long an action may go on once the daemon is told to stop
 CLOSING_SECONDS = 5.0
@@ -228,7 +229,11 @@ class MappingRunner:
 
     async def _settle(self, unit: Unit, obs: Observation) -> DatabaseReport:
         unit.history = observe(unit.history, obs)
-        unit.last = obs = replace(obs, destination_doubt=doubt(unit.history.destination, obs))
+        unit.last = obs = replace(
+            obs,
+            destination_doubt=doubt(unit.history.destination, obs),
+            settled=settled(unit.history.differing),
+        )
         found = preflight.find_problems(obs)
         decision = decide(obs, found)
         unit.forget_failures(decision)

@@ -16,7 +16,7 @@ from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import DestinationFacts, Measured, Observation, SourceFacts
 from pgmigrator.core.names import Names
 from pgmigrator.core.roles import RolePolicy
-from pgmigrator.errors import Unreachable
+from pgmigrator.errors import Refused, Unreachable
 from pgmigrator.postgres import (
     database,
     destination,
@@ -250,6 +250,17 @@ async def _restore(work: Work, part: str, restore_part: Restore) -> None:
     )
 
 
+async def restore_tables(work: Work, action: a.RestoreTables) -> None:
+    """See the action."""
+    tools = find_tools(work.postgres_bin_dir, work.there.server.version_num // 10000)
+    failures = await restore.restore_tables(
+        work.pair, tools, action.tables, dump_lock=work.dump_lock
+    )
+    work.observer.expire(work.obs.database)
+    if failures:
+        raise Refused("; ".join(f"{failed.object}: {failed.reason}" for failed in failures))
+
+
 async def synchronize_sequences(work: Work, _: a.SynchronizeSequences) -> None:
     """See the action."""
     behind = plan.sequences_behind(work.obs)
@@ -257,16 +268,19 @@ async def synchronize_sequences(work: Work, _: a.SynchronizeSequences) -> None:
         await sequences.synchronize(connection, behind)
 
 
-async def verify_row_counts(work: Work, _: a.VerifyRowCounts) -> None:
+async def verify_row_counts(work: Work, action: a.VerifyRowCounts) -> None:
     """See the action; it takes the turn of the sequences, and so sets them first."""
     await synchronize_sequences(work, a.SynchronizeSequences())
     started = time.time()
-    followed = {table.name for table in plan.followed(work.obs)}
-    tables = [(o, n) for o, n in plan.published(work.obs).items() if n in followed]
+    wanted = action.only or {table.name for table in plan.followed(work.obs)}
+    tables = [(o, n) for o, n in plan.published(work.obs).items() if n in wanted]
     counts = await verify.count_rows(work.pair, tables, pause=work.unit.pause)
     spent = time.time() - started
-    valid = 2 * max(COUNT_INTERVAL_SECONDS, spent * COUNT_SHARE) + spent
-    work.unit.row_counts = Measured(counts, started, valid)
+    if action.only:
+        work.unit.row_counts = plan.with_counts(work.obs.row_counts, counts)
+    else:
+        valid = 2 * max(COUNT_INTERVAL_SECONDS, spent * COUNT_SHARE) + spent
+        work.unit.row_counts = Measured(counts, started, valid)
 
 
 async def begin_completion(work: Work, _: a.BeginCompletion) -> None:
@@ -310,6 +324,7 @@ HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {
     a.DisableSubscription: disable_subscription,
     a.MarkCopied: mark_copied,
     a.RestoreRest: restore_rest,
+    a.RestoreTables: restore_tables,
     a.SynchronizeSequences: synchronize_sequences,
     a.VerifyRowCounts: verify_row_counts,
     a.BeginCompletion: begin_completion,

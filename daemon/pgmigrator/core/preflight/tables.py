@@ -121,9 +121,9 @@ def tables_not_followed(obs: Observation) -> Iterator[Found]:
             yield (
                 DEGRADES,
                 f"table {table.name}",
-                "the destination does not have it",
-                "create it there with the same definition and owner, empty"
-                f" (pg_dump --schema-only --table='{table.name}'); it is then followed",
+                "it is new on the source: the destination does not have it yet",
+                "it is created there by itself, once it has stood for some ticks and the changes"
+                " before it are applied; if that fails, a problem says why",
             )
         elif counterpart.has_rows:
             yield (

@@ -3,6 +3,7 @@
 -- its size waits for a lock, and so only a table that still awaits its copy is asked.
 SELECT n.nspname::text AS schema, c.relname::text AS name,
        coalesce(r.srsubstate::text, '') AS state,
+       CASE WHEN r.srsubstate = 'r' THEN (r.srsublsn - '0/0')::bigint END AS synchronized_lsn,
        coalesce(p.tuples_processed, 0) AS copied_rows,
        coalesce(p.bytes_processed, 0) AS copied_bytes,
        c.reltuples = 0 OR EXISTS (SELECT FROM pg_statistic WHERE starelid = c.oid)

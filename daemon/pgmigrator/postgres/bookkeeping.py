@@ -1,0 +1,69 @@
+"""Our bookkeeping in the destination database: which table holds the rows of which source table.
+
+A table is noted with its own oid: another one that takes its name is not ours, whatever it holds.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pgmigrator.core.names import TableName
+from pgmigrator.postgres.connect import Connection, fetch
+from pgmigrator.postgres.queries import query
+
+_TABLES = (
+    "CREATE SCHEMA IF NOT EXISTS pgmigrator",
+    "CREATE TABLE IF NOT EXISTS pgmigrator.tables (schema_name text, table_name text,"
+    " source_oid bigint, table_oid oid NOT NULL, created boolean NOT NULL,"
+    " PRIMARY KEY (schema_name, table_name))",
+)
+_REMEMBER = """
+INSERT INTO pgmigrator.tables
+SELECT n.nspname, c.relname, %(source_oid)s, c.oid, %(created)s
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND c.relkind = 'r'
+ON CONFLICT (schema_name, table_name) DO UPDATE
+   SET source_oid = excluded.source_oid, table_oid = excluded.table_oid,
+       created = excluded.created OR tables.created AND tables.table_oid = excluded.table_oid
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is noted of one table."""
+
+    #: of the table whose rows it holds; None: its copy is awaited
+    source_oid: int | None
+    #: we created it; else somebody else did, and we only filled it
+    created: bool
+
+
+async def read(connection: Connection) -> dict[TableName, Note]:
+    """Return what is noted of each table that is still the same; empty before the first copy."""
+    (row,) = await fetch(connection, "SELECT to_regclass('pgmigrator.tables') IS NOT NULL AS kept")
+    if not row["kept"]:
+        return {}
+    return {
+        TableName(r["schema_name"], r["table_name"]): Note(r["source_oid"], r["created"])
+        for r in await fetch(connection, query("bookkeeping"))
+    }
+
+
+async def remember(
+    connection: Connection, tables: Iterable[tuple[int | None, TableName]], *, created: bool
+) -> None:
+    """Note the source oid of tables, in the caller's transaction; `created`: by us."""
+    for statement in _TABLES:
+        await connection.execute(statement)
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            _REMEMBER,
+            [
+                {
+                    "source_oid": oid,
+                    "schema": name.schema,
+                    "name": name.name,
+                    "created": created,
+                }
+                for oid, name in tables
+            ],
+        )

@@ -1,0 +1,190 @@
+"""Tables that come later: created on the destination while changes stream in.
+
+Each table comes in one transaction with everything that it needs and the destination lacks (types,
+functions, sequences, its partitioned table), and with its note in our bookkeeping.
+
+A new partition narrows what its DEFAULT partition takes. Rows that the source once had there and
+moved must have come and gone on the destination too, else apply would halt on them for ever: so it
+is created only once apply has passed the dump that shows it.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from psycopg import errors
+
+from pgmigrator.core.names import TableName
+from pgmigrator.errors import Refused
+from pgmigrator.postgres import bookkeeping
+from pgmigrator.postgres.archive import Entry
+from pgmigrator.postgres.confirm import flush_lsn, until_confirmed
+from pgmigrator.postgres.connect import Connection, fetch, session, source_writer
+from pgmigrator.postgres.failures import Failure, attempt
+from pgmigrator.postgres.pair import DatabasePair
+from pgmigrator.postgres.rest import OPTIONS, patiently
+
+ACTION = "RestoreTables"
+#: how long apply may take to pass what the dump shows
+CONFIRM_TIMEOUT_S = 60.0
+
+#: what belongs to a table and comes with it, though the table does not need it
+_COMPANIONS = frozenset(
+    {"ACL", "COMMENT", "DEFAULT", "SECURITY LABEL", "SEQUENCE", "SEQUENCE OWNED BY", "TABLE ATTACH"}
+)
+_INDEXES = frozenset({"CONSTRAINT", "INDEX"})
+_RELATION = 1259
+_NO_OBJECT = (0, 0)
+#: how pg_get_object_address says that there is no such object
+_ABSENT = (
+    errors.UndefinedObject,
+    errors.UndefinedTable,
+    errors.UndefinedFunction,
+    errors.UndefinedColumn,
+    errors.InvalidSchemaName,
+)
+_ADDRESS = """
+SELECT type, object_names, object_args
+  FROM pg_identify_object_as_address(%(class)s::oid, %(oid)s::oid, 0)
+"""
+_THERE = "SELECT pg_get_object_address(%(type)s, %(object_names)s, %(object_args)s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """An archive's entries, and the keys of those that build identity indexes."""
+
+    pre_data: Sequence[Entry]
+    post_data: Sequence[Entry]
+    identities: Collection[tuple[int, int]]
+
+
+async def create_tables(
+    pair: DatabasePair, contents: Contents, tables: Collection[tuple[int, TableName]]
+) -> tuple[Failure, ...]:
+    """Create tables of the source, by oid, as its archive has them; return what failed.
+
+    Those that exist by now are left alone.
+
+    :raises Refused: apply lags too far behind.
+    :raises Unreachable: a server went away.
+    """
+    failures: list[Failure] = []
+    passed = False
+    async with (
+        session(pair.source, pair.database, ACTION) as source,
+        session(pair.destination, pair.database, ACTION, options=OPTIONS) as destination,
+    ):
+        for oid, name in tables:
+            looking = _Lacking(source, destination, contents.pre_data)
+            lacking = await looking.of(oid)
+            if not passed and any(entry.type == "TABLE ATTACH" for entry in lacking):
+                await _until_passed(pair, destination)
+                passed = True
+            failures += await attempt(
+                destination,
+                pair.destination,
+                f"table {name}",
+                _create(destination, in_order(lacking, contents), looking.tables),
+            )
+    return tuple(failures)
+
+
+async def _until_passed(pair: DatabasePair, destination: Connection) -> None:
+    async with source_writer(pair.source, pair.database, ACTION) as writer:
+        lsn = await flush_lsn(writer)
+        slot = pair.names.subscription
+        confirmed = await until_confirmed(writer, destination, slot, lsn, CONFIRM_TIMEOUT_S)
+    if confirmed is None or confirmed < lsn:
+        raise Refused(
+            "the destination lags too far behind to create a partition: rows that its DEFAULT"
+            " partition held before may still be on their way; it is tried again"
+        )
+
+
+async def _create(
+    destination: Connection, chosen: Sequence[Entry], tables: Collection[tuple[int, TableName]]
+) -> None:
+    async def work(connection: Connection) -> None:
+        for entry in chosen:
+            await connection.execute(entry.statement, prepare=False)
+        await bookkeeping.remember(connection, tables, created=True)
+
+    if chosen:
+        await patiently(destination, work)
+
+
+def in_order(lacking: Collection[Entry], contents: Contents) -> list[Entry]:
+    """Add the indexes that must be there before the rows, and bring all into order.
+
+    A partition gets all of its indexes before it is attached: for those that it lacked by then, the
+    server would make others, under names of its own choice.
+    """
+    tables = {entry.id for entry in lacking if entry.type == "TABLE"}
+    last = [entry for entry in lacking if entry.type == "TABLE ATTACH"]
+    attached = tables & {needed for entry in last for needed in entry.dependencies}
+    indexes = [
+        entry
+        for entry in contents.post_data
+        if entry.type in _INDEXES
+        and (
+            entry.dependencies & attached
+            or (entry.dependencies & tables and entry.key in contents.identities)
+        )
+    ]
+    ids = {entry.id for entry in lacking} - {entry.id for entry in last}
+    return [
+        *(entry for entry in contents.pre_data if entry.id in ids),
+        *indexes,
+        *(entry for entry in contents.pre_data if entry in last),
+    ]
+
+
+class _Lacking:
+    """Finds what a table needs, and has, that the destination lacks."""
+
+    def __init__(
+        self, source: Connection, destination: Connection, entries: Sequence[Entry]
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        #: oid and name of each table that was found lacking
+        self.tables: list[tuple[int, TableName]] = []
+        self._entries = {entry.id: entry for entry in entries}
+        self._companions: dict[int, list[int]] = {}
+        for entry in entries:
+            if entry.type in _COMPANIONS:
+                for needed in entry.dependencies:
+                    self._companions.setdefault(needed, []).append(entry.id)
+
+    async def of(self, oid: int) -> list[Entry]:
+        """Return the entries, in no order; none if the table is there, or gone from the source."""
+        found: dict[int, Entry] = {}
+        seen: set[int] = set()
+        todo = [e.id for e in self._entries.values() if e.key == (_RELATION, oid)]
+        while todo:
+            entry = self._entries.get(todo.pop())
+            if entry is None or entry.id in seen:
+                continue
+            seen.add(entry.id)
+            if entry.key != _NO_OBJECT and await self._is_there(entry):
+                continue
+            found[entry.id] = entry
+            todo += [*entry.dependencies, *self._companions.get(entry.id, ())]
+        return list(found.values())
+
+    async def _is_there(self, entry: Entry) -> bool:
+        """Look for the counterpart of an object of the source."""
+        class_oid, oid = entry.key
+        try:
+            [address] = await fetch(self._source, _ADDRESS, {"class": class_oid, "oid": oid})
+            if address["type"] is None:
+                raise Refused(f"{entry} was dropped on the source meanwhile; observing again")
+        except errors.UndefinedObject:
+            raise Refused(f"{entry} was dropped on the source meanwhile; observing again") from None
+        try:
+            await fetch(self._destination, _THERE, address)
+        except _ABSENT:
+            if entry.type == "TABLE":
+                self.tables.append((oid, TableName(*address["object_names"])))
+            return False
+        return True
