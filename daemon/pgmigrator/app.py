@@ -3,15 +3,16 @@
 import asyncio
 import json
 import sys
-from dataclasses import asdict
 
 import structlog
+from rich.console import Console
 
-from pgmigrator.core.model import Problem, Severity
+from pgmigrator.core.model import Severity
 from pgmigrator.runtime.check import check as check_databases
 from pgmigrator.runtime.daemon import Daemon
 from pgmigrator.settings import Settings, secrets
-from pgmigrator.surface import logs
+from pgmigrator.surface import findings, logs
+from pgmigrator.surface.terminal import show
 
 log = structlog.get_logger()
 
@@ -34,20 +35,11 @@ def check(settings: Settings, databases: tuple[str, ...], as_json: bool) -> int:
     logs.configure(settings.log, secrets(settings), sys.stderr)
     found = asyncio.run(check_databases(settings, databases))
     if as_json:
-        document = {name: [asdict(problem) for problem in each] for name, each in found.items()}
+        document = findings.document(found)
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     else:
-        for name, each in found.items():
-            sys.stdout.write(_text(name, each))
+        if any(found.values()):
+            show(findings.grids(found), Console(highlight=False))
+        sys.stdout.write(findings.summary(found) + "\n")
     blocks = any(p.severity is Severity.BLOCKS for each in found.values() for p in each)
     return 1 if blocks else 0
-
-
-def _text(name: str, problems: list[Problem]) -> str:
-    if not problems:
-        return f"{name}: no findings\n"
-    lines = [f"{name}:"]
-    for problem in problems:
-        lines.append(f"  {problem.severity.value:<8} {problem.object}: {problem.reason}")
-        lines.append(f"           fix: {problem.fix}")
-    return "\n".join(lines) + "\n"

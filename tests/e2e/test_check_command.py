@@ -36,7 +36,9 @@ def test_check_finds_what_is_wrong_and_changes_nothing(
     before = both()
     found = asked.command("check", "--json")
     assert found.returncode == 1
-    severities = {p["object"]: p["severity"] for p in json.loads(found.stdout)["orders/shop"]}
+    document = json.loads(found.stdout)["orders/shop"]
+    assert set(document[0]) == {"check", "side", "severity", "object", "reason", "fix"}
+    severities = {p["object"]: p["severity"] for p in document}
     assert severities == {"shop": "blocks", 'table "public"."heap"': "degrades"}
     narrowed = asked.command("check", "--database", "Archiv & Co")
     assert narrowed.returncode == 0, narrowed.stdout

@@ -7,27 +7,36 @@ from pgmigrator.core.preflight import find_problems
 from pgmigrator.runtime import build
 from pgmigrator.settings import Settings
 
+_ADDRESS = "correct HOST, PORT, USER and PASSWORD of the instance, and pg_hba.conf there"
+#: a pooler refuses the settings that our sessions begin with
+_POOLER = "a pooler answers there: set HOST and PORT of the instance to those of the server itself"
+
 
 async def check(settings: Settings, databases: tuple[str, ...]) -> dict[str, list[Problem]]:
     """Return the findings of each database, by "mapping/database"; unreachable is a finding.
 
     `databases` narrows the databases; empty means all.
     """
-    runners = build.runners(settings, build.Hooks())
-    try:
-        # twice: only then does every mapping know what the others bring
-        for _ in range(2):
-            observed = await asyncio.gather(*(runner.look() for runner in runners.values()))
-    finally:
-        await asyncio.gather(*(runner.close() for runner in runners.values()))
     found: dict[str, list[Problem]] = {}
-    for mapping, observations in zip(runners, observed, strict=True):
+    for mapping, observations in (await look(settings)).items():
         for obs in observations:
             if not databases or obs.database in databases:
                 found[f"{mapping}/{obs.database}"] = list(findings(obs))
         if not observations:
             found[mapping] = [_nothing_found(mapping)]
     return found
+
+
+async def look(settings: Settings) -> dict[str, list[Observation]]:
+    """Observe every database of every mapping once, and let go of the servers."""
+    runners = build.runners(settings, build.Hooks())
+    try:
+        # twice if there are several: only then does each know what the others bring
+        for _ in range(min(len(runners), 2)):
+            observed = await asyncio.gather(*(runner.look() for runner in runners.values()))
+    finally:
+        await asyncio.gather(*(runner.close() for runner in runners.values()))
+    return dict(zip(runners, observed, strict=True))
 
 
 def findings(obs: Observation) -> tuple[Problem, ...]:
@@ -38,7 +47,7 @@ def findings(obs: Observation) -> tuple[Problem, ...]:
             severity=Severity.BLOCKS,
             object=side,
             reason=error or "it was not read",
-            fix="correct HOST, PORT, USER and PASSWORD of the instance, and pg_hba.conf there",
+            fix=_POOLER if "startup parameter" in error else _ADDRESS,
         )
         for side, facts, error in (
             ("source", obs.source, obs.source_error),

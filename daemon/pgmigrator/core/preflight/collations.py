@@ -1,6 +1,6 @@
 """Collations: what orders text here may order it otherwise there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from pgmigrator.core.conditions import CollationVersion
 from pgmigrator.core.model import Observation
@@ -29,7 +29,7 @@ def locales(obs: Observation) -> Iterator[Found]:
     there = versions_there(obs)
     for collation in _in_use(obs) if there else ():
         provider, _, name = collation.locale.partition(":")
-        if provider == "i" and not any(locale.startswith("i:") for locale in there):
+        if provider == "i" and not _has_icu(there):
             yield (
                 BLOCKS,
                 collation.object,
@@ -45,6 +45,11 @@ def locales(obs: Observation) -> Iterator[Found]:
                 f"on the destination's host: install the locale {name} (locale-gen), restart the"
                 " server, and SELECT pg_import_system_collations('pg_catalog');",
             )
+
+
+def _has_icu(there: Mapping[str, str]) -> bool:
+    """Tell whether ICU orders anything: a server without it lists `unicode`, of no version."""
+    return any(version for locale, version in there.items() if locale.startswith("i:"))
 
 
 def _is_listed(locale: str, there: Iterable[str]) -> bool:

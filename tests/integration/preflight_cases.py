@@ -1,0 +1,665 @@
+"""What provokes each check of the preflight, and what it then says: one table.
+
+A case is real where its statements alone make the check fire. Where a server of that version, or of
+that kind, cannot be had here, `simulated` changes what was observed on real servers, as it would
+read there; SIMULATED names the checks that are never provoked for real, ELSEWHERE those that need a
+migration under way and are provoked by a test of their own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pgmigrator.core.conditions import CollationVersion, Thing
+from pgmigrator.core.marker import Marker, ServerIdentity, Step
+from pgmigrator.core.model import Severity
+
+BLOCKS, DEGRADES, NOTE = Severity.BLOCKS, Severity.DEGRADES, Severity.NOTE
+#: a name that is only right when it is quoted
+DATABASE = 'Odd "Shop"'
+QUOTED = '"Odd ""Shop"""'
+
+#: changes to an observation, by path (see tests/unit/builders.py)
+Facts = Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """How to make one check fire. In SQL and names, {database} and {slot} stand for ours."""
+
+    check: str
+    severity: Severity
+    #: how the object of the finding begins
+    object: str
+    #: statements in the database on the source
+    here: tuple[str, ...] = ()
+    #: statements in the destination's first database, then in one of the same name
+    there: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    #: a statement whose transaction stays open on the source
+    hold: str = ""
+    #: settings of the servers, which are restarted for them
+    here_settings: Mapping[str, str] = field(default_factory=dict)
+    there_settings: Mapping[str, str] = field(default_factory=dict)
+    #: settings of the daemon
+    daemon: Mapping[str, str] = field(default_factory=dict)
+    #: changes to what was observed: always, or only if the source is none of `real_on`
+    simulated: Facts = field(default_factory=dict)
+    real_on: frozenset[int] = frozenset()
+    #: what takes back what outlives the database
+    undo_here: tuple[str, ...] = ()
+    undo_there: tuple[str, ...] = ()
+    #: SQL that the fix must contain, and that ends the finding: in the database on the source, or
+    #: in the destination's first one
+    mend_here: str = ""
+    mend_there: str = ""
+
+    def is_real(self, source_version: int) -> bool:
+        """Tell whether nothing of it is made up."""
+        return not self.simulated or source_version in self.real_on
+
+
+def _thing(name: str, detail: str = "1 columns") -> tuple[Thing, ...]:
+    return (Thing(object=name, detail=detail),)
+
+
+def _collation(
+    locale: str, recorded: str = "", actual: str = "", name: str = "collation public.x"
+) -> tuple[CollationVersion, ...]:
+    return (CollationVersion(object=name, locale=locale, recorded=recorded, actual=actual),)
+
+
+def _marker(*steps: Step) -> Marker:
+    return Marker(
+        mapping="orders",
+        database_oid=1,
+        source=ServerIdentity(system_identifier=1, timeline=1),
+        destination=ServerIdentity(system_identifier=2, timeline=1),
+        source_database=DATABASE,
+        source_database_oid=1,
+        created=False,
+        steps=frozenset(steps),
+    )
+
+
+INSTANCE = "PGMIGRATOR_INSTANCES__OLD__"
+MAPPING = "PGMIGRATOR_MAPPINGS__ORDERS__"
+PLAIN_ROLE = "CREATE ROLE plain LOGIN PASSWORD 'secret'"
+AS_PLAIN = {f"{INSTANCE}USER": "plain", f"{INSTANCE}PASSWORD": "secret"}
+RULES = (
+    "CREATE TABLE rates (code text PRIMARY KEY, rate numeric)",
+    "CREATE FUNCTION is_known(text) RETURNS bool LANGUAGE sql STABLE AS"
+    " 'SELECT EXISTS (SELECT FROM rates WHERE code = $1)'",
+)
+NOTIFY = (
+    "CREATE FUNCTION seen() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+    'CREATE EVENT TRIGGER "Log" ON ddl_command_end EXECUTE FUNCTION seen()',
+)
+
+UNDER_WAY: Facts = {"destination.marker": _marker(Step.SCHEMA_DONE, Step.SUBSCRIBED)}
+NOTHING: Facts = {}
+
+SERVERS = (
+    Case(
+        check="versions",
+        severity=BLOCKS,
+        object="source",
+        simulated={"source.server.version_num": 140_020},
+    ),
+    Case(
+        check="versions",
+        severity=BLOCKS,
+        object="destination",
+        simulated={"destination.server.version_num": 170_006},
+    ),
+    Case(
+        check="logical_wal",
+        severity=BLOCKS,
+        object="source",
+        here_settings={"wal_level": "replica"},
+    ),
+    Case(
+        check="source_headroom",
+        severity=BLOCKS,
+        object="source",
+        here_settings={"max_replication_slots": "3"},
+    ),
+    Case(
+        check="source_headroom",
+        severity=BLOCKS,
+        object="source",
+        here_settings={"max_wal_senders": "3"},
+    ),
+    Case(
+        check="destination_headroom",
+        severity=BLOCKS,
+        object="destination",
+        there_settings={"max_active_replication_origins": "2"},
+    ),
+    Case(
+        check="destination_headroom",
+        severity=BLOCKS,
+        object="destination",
+        there_settings={"max_logical_replication_workers": "7"},
+        there=tuple(
+            f"CREATE SUBSCRIPTION other{n} CONNECTION 'dbname=x' PUBLICATION p WITH (connect=false)"
+            for n in range(2)
+        ),
+    ),
+    Case(
+        check="sync_workers",
+        severity=BLOCKS,
+        object=f"{MAPPING}MAX_PARALLEL_TABLES",
+        daemon={f"{MAPPING}MAX_PARALLEL_TABLES": "3"},
+    ),
+    Case(
+        check="sync_workers",
+        severity=BLOCKS,
+        object="destination",
+        there_settings={"max_sync_workers_per_subscription": "0"},
+    ),
+    Case(
+        check="slots_are_limited",
+        severity=DEGRADES,
+        object="source",
+        here_settings={"max_slot_wal_keep_size": "-1"},
+    ),
+    Case(
+        check="slots_do_not_idle_out",
+        severity=DEGRADES,
+        object="source",
+        simulated={"source.server.settings.idle_replication_slot_timeout": "60"},
+    ),
+    Case(
+        check="route",
+        severity=BLOCKS,
+        object="destination",
+        daemon={f"{INSTANCE}REPLICATION_PORT": "1"},
+    ),
+    Case(
+        check="privileges",
+        severity=BLOCKS,
+        object="source",
+        here=(PLAIN_ROLE,),
+        daemon=AS_PLAIN,
+        mend_here='ALTER ROLE "plain" SUPERUSER;',
+    ),
+    Case(
+        # Amazon's role is made up, the rest is real
+        check="privileges",
+        severity=BLOCKS,
+        object="source",
+        here=(PLAIN_ROLE, "CREATE ROLE rds_superuser"),
+        daemon=AS_PLAIN,
+    ),
+    Case(
+        check="client_programs",
+        severity=BLOCKS,
+        object="pg_dump",
+        daemon={"PGMIGRATOR_POSTGRES_BIN_DIR": str(Path(__file__).parent)},
+    ),
+    Case(
+        check="minor_releases",
+        severity=DEGRADES,
+        object="source",
+        simulated={"source.server.version_num": 150_012},
+    ),
+    Case(
+        check="minor_releases",
+        severity=NOTE,
+        object="destination",
+        simulated={"destination.server.version_num": 180_001},
+    ),
+    Case(
+        check="commit_timestamps",
+        severity=NOTE,
+        object="destination",
+        there_settings={"track_commit_timestamp": "off"},
+    ),
+    Case(
+        check="disk_space",
+        severity=NOTE,
+        object="disk",
+        here=("CREATE TABLE big (i int PRIMARY KEY)",),
+        simulated={"source.tables.0.estimated_bytes": 2 * 1024**3},
+    ),
+)
+
+DATABASES = (
+    Case(
+        check="source_database",
+        severity=BLOCKS,
+        object="nowhere",
+        daemon={f"{MAPPING}DATABASES": '["nowhere"]'},
+    ),
+    Case(
+        check="destination_database",
+        severity=BLOCKS,
+        object="{database}",
+        inside=("CREATE TABLE theirs (i int)",),
+    ),
+    Case(
+        check="destination_database",
+        severity=BLOCKS,
+        object="{database}",
+        there=(f"CREATE DATABASE {QUOTED} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0",),
+    ),
+    Case(
+        # nobody can be caught in the act here: the marker is made up
+        check="adopted_database_stays_empty",
+        severity=BLOCKS,
+        object="{database}",
+        inside=("CREATE TABLE theirs (i int)",),
+        simulated={"destination.marker": _marker()},
+    ),
+    Case(
+        check="one_mapping_per_name",
+        severity=BLOCKS,
+        object="{database}",
+        daemon={
+            "PGMIGRATOR_MAPPINGS__OTHER__SOURCE": "old",
+            "PGMIGRATOR_MAPPINGS__OTHER__DESTINATION": "new",
+            "PGMIGRATOR_MAPPINGS__OTHER__DATABASES": '["Odd \\"Shop\\""]',
+        },
+    ),
+    Case(
+        check="publication_is_ours",
+        severity=BLOCKS,
+        object="pgmigrator_orders",
+        here=("CREATE PUBLICATION pgmigrator_orders",),
+    ),
+    Case(
+        check="slot_is_ours",
+        severity=BLOCKS,
+        object="{slot}",
+        here=("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')",),
+        mend_here="SELECT pg_drop_replication_slot('{slot}')",
+    ),
+    Case(
+        check="extensions",
+        severity=BLOCKS,
+        object="extension hstore",
+        here=(
+            "DO $$ BEGIN CREATE EXTENSION hstore;"
+            " EXCEPTION WHEN feature_not_supported OR undefined_file THEN NULL; END $$",
+        ),
+        simulated={"source.database.extensions": {"hstore": "1.8"}},
+        real_on=frozenset({15}),
+    ),
+    Case(
+        check="extensions",
+        severity=BLOCKS,
+        object="extension plpgsql",
+        simulated={"source.database.extensions": {"plpgsql": "99"}},
+    ),
+    *(
+        Case(
+            check=check,
+            severity=severity,
+            object=f"extension {name}",
+            simulated={"source.database.extensions": {name: "1.0"}},
+        )
+        for check, severity, name in (
+            ("unsupported_extensions", BLOCKS, "timescaledb"),
+            ("unsupported_extensions", BLOCKS, "citus"),
+            ("scheduled_jobs", NOTE, "pg_cron"),
+            ("scheduled_jobs", NOTE, "pg_partman"),
+        )
+    ),
+    *(
+        Case(
+            check="role_conflicts",
+            severity=severity,
+            object="role app",
+            here=("CREATE ROLE app LOGIN",),
+            there=("CREATE ROLE app NOLOGIN",),
+            daemon={f"{MAPPING}ROLE_CONFLICTS": conflicts},
+        )
+        for severity, conflicts in ((BLOCKS, "fail"), (NOTE, "merge"), (NOTE, "skip"))
+    ),
+    Case(
+        check="lock_table",
+        severity=BLOCKS,
+        object="{database}",
+        here=(
+            "DO $$ BEGIN FOR i IN 1 .. 120 LOOP"
+            " EXECUTE format('CREATE TABLE t%s (i int PRIMARY KEY)', i); END LOOP; END $$",
+        ),
+        here_settings={
+            "max_locks_per_transaction": "10",
+            "max_connections": "30",
+            "max_wal_senders": "12",
+        },
+    ),
+)
+
+CONDITIONS = (
+    Case(
+        check="conditions_read",
+        severity=BLOCKS,
+        object="source: md5_passwords",
+        here=(PLAIN_ROLE,),
+        daemon=AS_PLAIN,
+    ),
+    Case(
+        check="conditions_read",
+        severity=DEGRADES,
+        object="source: md5_passwords",
+        here=(PLAIN_ROLE,),
+        daemon=AS_PLAIN,
+        simulated=UNDER_WAY,
+    ),
+    *(
+        Case(
+            check="copy_timeouts",
+            severity=severity,
+            object="statement_timeout",
+            here=("ALTER ROLE postgres SET statement_timeout = '500ms'",),
+            undo_here=("ALTER ROLE postgres RESET statement_timeout",),
+            # a destination of 18.4 does not mind
+            simulated={"destination.server.version_num": 180_001, **facts},
+            mend_here=f'ALTER ROLE "postgres" IN DATABASE {QUOTED} SET statement_timeout = 0;',
+        )
+        for severity, facts in (
+            (BLOCKS, NOTHING),
+            (DEGRADES, UNDER_WAY),
+        )
+    ),
+    *(
+        Case(
+            check="apply_timeouts",
+            severity=DEGRADES,
+            object=setting,
+            there=(f"ALTER ROLE postgres SET {setting} = {value}",),
+            undo_there=(f"BEGIN READ WRITE; ALTER ROLE postgres RESET {setting}; COMMIT",),
+            simulated=UNDER_WAY,
+        )
+        for setting, value in (
+            ("lock_timeout", "'1s'"),
+            ("transaction_timeout", "'1h'"),
+            ("default_transaction_read_only", "on"),
+        )
+    ),
+    *(
+        Case(
+            check="sender_timeout",
+            severity=severity,
+            object="wal_sender_timeout",
+            here=(f"ALTER DATABASE {QUOTED} SET wal_sender_timeout = {value}",),
+            mend_here=f'ALTER ROLE "postgres" IN DATABASE {QUOTED}'
+            " SET wal_sender_timeout = '60s';",
+        )
+        for severity, value in ((NOTE, "0"), (DEGRADES, "'1s'"))
+    ),
+    *(
+        Case(
+            check="row_security",
+            severity=severity,
+            object='table "public"."Secret"',
+            here=(
+                PLAIN_ROLE,
+                'CREATE TABLE "Secret" (i int PRIMARY KEY)',
+                'ALTER TABLE "Secret" ENABLE ROW LEVEL SECURITY',
+            ),
+            daemon=AS_PLAIN,
+            simulated=facts,
+            mend_here='ALTER ROLE "plain" BYPASSRLS;',
+        )
+        for severity, facts in (
+            (BLOCKS, NOTHING),
+            (DEGRADES, UNDER_WAY),
+        )
+    ),
+    Case(
+        check="subscriptions",
+        severity=NOTE,
+        object='subscription "Feed"',
+        here=(
+            "CREATE SUBSCRIPTION \"Feed\" CONNECTION 'dbname=x' PUBLICATION p WITH (connect=false)",
+        ),
+    ),
+    Case(
+        check="publications",
+        severity=NOTE,
+        object='publication "Out"',
+        here=('CREATE PUBLICATION "Out"',),
+    ),
+    Case(
+        check="logical_slots",
+        severity=NOTE,
+        object="slot cdc",
+        here=("SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')",),
+    ),
+    Case(check="open_transactions", severity=NOTE, object="pid ", hold="SELECT txid_current()"),
+    Case(
+        check="prepared_transactions",
+        severity=NOTE,
+        object="prepared transaction 'it''s'",
+        here=("BEGIN; SELECT txid_current(); PREPARE TRANSACTION 'it''s'",),
+        mend_here="ROLLBACK PREPARED 'it''s';",
+    ),
+    Case(
+        check="held_triggers",
+        severity=NOTE,
+        object='trigger "Audit" on public.t',
+        here=(
+            "CREATE TABLE t (i int PRIMARY KEY)",
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            'CREATE TRIGGER "Audit" BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()',
+            'ALTER TABLE t ENABLE ALWAYS TRIGGER "Audit"',
+        ),
+    ),
+    Case(
+        check="event_triggers",
+        severity=NOTE,
+        object='event trigger "Log"',
+        here=NOTIFY,
+        mend_here='ALTER EVENT TRIGGER "Log" DISABLE;',
+    ),
+    *(
+        Case(
+            check="path_functions",
+            severity=DEGRADES,
+            object="function public.is_known(text)",
+            here=(*RULES, use),
+            mend_here="ALTER FUNCTION public.is_known(text) SET search_path = public, pg_temp;",
+        )
+        for use in (
+            "CREATE TABLE prices (i int PRIMARY KEY, code text CHECK (is_known(code)))",
+            "ALTER FUNCTION is_known IMMUTABLE;"
+            " CREATE INDEX ON rates (is_known(code)) WHERE is_known(code)",
+            "ALTER FUNCTION is_known IMMUTABLE; CREATE TABLE g (i int PRIMARY KEY, code text,"
+            " known bool GENERATED ALWAYS AS (is_known(code)) STORED)",
+            "CREATE DOMAIN known_code AS text CHECK (is_known(VALUE))",
+        )
+    ),
+    Case(
+        check="tablespaces",
+        severity=NOTE,
+        object='tablespace "Fast"',
+        here=(
+            "SET allow_in_place_tablespaces = on",
+            "CREATE TABLESPACE \"Fast\" LOCATION ''",
+            'CREATE TABLE t (i int PRIMARY KEY) TABLESPACE "Fast"',
+        ),
+        undo_here=("DROP TABLE t", 'DROP TABLESPACE "Fast"'),
+    ),
+    Case(
+        check="time_zones",
+        severity=NOTE,
+        object="time zone Europe/Berlin",
+        here=(f"ALTER DATABASE {QUOTED} SET TimeZone = 'Europe/Berlin'",),
+        simulated={"destination.conditions.time_zone_names": _thing("utc")},
+    ),
+    Case(
+        check="md5_passwords",
+        severity=NOTE,
+        object='role "Old"',
+        here=("SET password_encryption = 'md5'; CREATE ROLE \"Old\" LOGIN PASSWORD 'x'",),
+    ),
+    Case(
+        check="compression",
+        severity=BLOCKS,
+        object="compression lz4",
+        here=(
+            "CREATE TABLE t (i int PRIMARY KEY, t text)",
+            "DO $$ BEGIN ALTER TABLE t ALTER t SET COMPRESSION lz4;"
+            " EXCEPTION WHEN feature_not_supported THEN NULL; END $$",
+        ),
+        simulated={"source.conditions.compressions": _thing("lz4")},
+        real_on=frozenset({15}),
+    ),
+    Case(
+        check="archiving",
+        severity=NOTE,
+        object="archive_command",
+        here_settings={"archive_mode": "on", "archive_command": "false"},
+        here=("SELECT txid_current()", "SELECT pg_switch_wal()"),
+    ),
+    Case(
+        check="locales",
+        severity=BLOCKS,
+        object="collation public.german",
+        here=(
+            "DO $$ BEGIN CREATE COLLATION german (provider = icu, locale = 'de');"
+            " CREATE TABLE t (i int PRIMARY KEY, t text COLLATE german);"
+            " EXCEPTION WHEN feature_not_supported THEN NULL; END $$",
+        ),
+        simulated={
+            "source.conditions.collations": _collation("i:de", name="collation public.german")
+        },
+        real_on=frozenset({15}),
+    ),
+    Case(
+        check="locales",
+        severity=NOTE,
+        object="collation public.x",
+        simulated={"source.conditions.collations": _collation("c:de_DE.UTF-8")},
+    ),
+    Case(
+        check="collation_versions",
+        severity=NOTE,
+        object='collation public."Old" on the source',
+        here=(
+            "DO $$ BEGIN CREATE COLLATION \"Old\" (provider = icu, locale = 'de', version = '1');"
+            ' CREATE TABLE t (i int PRIMARY KEY, t text COLLATE "Old");'
+            " EXCEPTION WHEN feature_not_supported THEN NULL; END $$",
+        ),
+        simulated={
+            "source.conditions.collations": _collation(
+                "i:de", "1", "2", name='collation public."Old"'
+            )
+        },
+        real_on=frozenset({15}),
+    ),
+    Case(
+        check="collation_versions",
+        severity=NOTE,
+        object="collation public.x",
+        simulated={
+            "source.conditions.collations": _collation("i:de", "1", "1"),
+            "destination.conditions.available_collations": _collation("i:de", "", "2"),
+        },
+    ),
+    *(
+        Case(
+            check="leaf_partitions",
+            severity=DEGRADES,
+            object='table "public"."leaf"',
+            here=(
+                "CREATE TYPE mood AS ENUM ('sad', 'happy')",
+                "CREATE DOMAIN moods AS mood[]",
+                f"CREATE TABLE root (m {kind} PRIMARY KEY) PARTITION BY {key}",
+                leaf,
+            ),
+        )
+        for kind, key, leaf in (
+            (
+                "mood",
+                "HASH (m)",
+                "CREATE TABLE leaf PARTITION OF root FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+            ),
+            (
+                "moods",
+                "HASH (m)",
+                "CREATE TABLE leaf PARTITION OF root FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+            ),
+            ("regclass", "RANGE (m)", "CREATE TABLE leaf PARTITION OF root DEFAULT"),
+        )
+    ),
+    Case(
+        check="leaf_partitions",
+        severity=DEGRADES,
+        object='table "public"."leaf"',
+        here=(
+            "CREATE TABLE root (t text PRIMARY KEY) PARTITION BY RANGE (t)",
+            "CREATE TABLE leaf PARTITION OF root DEFAULT",
+        ),
+        simulated={
+            "source.tables.0.partition_collations": ("i:de",),
+            "source.conditions.collations": _collation("i:de", "1", "1"),
+            "destination.conditions.available_collations": _collation("i:de", "", "2"),
+        },
+    ),
+)
+
+TABLES = (
+    *(
+        Case(
+            check="replica_identity",
+            severity=DEGRADES,
+            object='table "public"."t"',
+            here=tuple(statements),
+        )
+        for statements in (
+            ["CREATE TABLE t (i int)"],
+            ["CREATE TABLE t (i int PRIMARY KEY DEFERRABLE)"],
+            ["CREATE TABLE t (i int PRIMARY KEY)", "ALTER TABLE t REPLICA IDENTITY NOTHING"],
+            [
+                "CREATE TABLE t (i int NOT NULL)",
+                "CREATE UNIQUE INDEX u ON t (i)",
+                "ALTER TABLE t REPLICA IDENTITY USING INDEX u",
+                "DROP INDEX u",
+            ],
+            ["CREATE TABLE t (i int, j json)", "ALTER TABLE t REPLICA IDENTITY FULL"],
+            ["CREATE TABLE t (i int, g int GENERATED ALWAYS AS (i * 2) STORED PRIMARY KEY)"],
+        )
+    ),
+    Case(
+        check="replica_identity",
+        severity=NOTE,
+        object='table "public"."t"',
+        here=("CREATE TABLE t (i int)",),
+        daemon={f"{MAPPING}TABLES_WITHOUT_IDENTITY": "exclude"},
+    ),
+    Case(
+        check="large_objects",
+        severity=DEGRADES,
+        object="{database}",
+        here=("SELECT lo_create(0)",),
+    ),
+    Case(
+        check="unlogged_tables",
+        severity=NOTE,
+        object="table ",
+        here=("CREATE UNLOGGED TABLE t (i int PRIMARY KEY)",),
+    ),
+)
+
+CASES: tuple[Case, ...] = (*SERVERS, *DATABASES, *CONDITIONS, *TABLES)
+
+#: checks that no server here can provoke: their facts are made up in every case
+SIMULATED = frozenset(
+    {
+        "versions",
+        "minor_releases",
+        "disk_space",
+        "unsupported_extensions",
+        "scheduled_jobs",
+        "adopted_database_stays_empty",
+        "slots_do_not_idle_out",
+        "apply_timeouts",
+        "copy_timeouts",
+        "time_zones",
+    }
+)

@@ -1,0 +1,336 @@
+"""Every check fires on real servers as its case says, and its fix ends it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from pgmigrator.core.model import Observation, Problem
+from pgmigrator.core.names import names
+from pgmigrator.core.preflight import CHECKS, find_problems
+from pgmigrator.demo.servers import Server
+from pgmigrator.runtime.check import check, look
+from pgmigrator.settings import Settings, load
+from tests.fixtures.daemon import orders
+from tests.fixtures.databases import cleaned, create_database, execute
+from tests.fixtures.proxy import Proxy
+from tests.fixtures.servers import Pair, PairFactory
+from tests.integration.preflight_cases import (
+    CASES,
+    DATABASE,
+    SIMULATED,
+    Case,
+)
+from tests.unit.builders import change
+
+#: with these nothing is found
+SOURCE_SETTINGS = {"max_slot_wal_keep_size": "1GB", "archive_mode": "off"}
+DESTINATION_SETTINGS = {"track_commit_timestamp": "on"}
+#: a check that needs time to show (an archiver that fails) is waited for
+PATIENCE_SECONDS = 20
+
+#: checks of a migration under way, and those that need servers of their own: the tests that make
+#: them fire, as file::name
+ELSEWHERE: dict[str, str] = {
+    "different_servers": "integration/test_preflight.py::test_one_server_is_not_two",
+    "not_a_standby": "integration/test_preflight.py::test_standbys_are_told",
+    "standbys": "integration/test_preflight.py::test_standbys_are_told",
+    "direct_connection": "integration/test_preflight.py::test_a_pooler_is_known",
+    "publication_is_whole": "e2e/test_preflight_under_way.py::test_what_goes_wrong_on_the_way",
+    "tables_left_publication": "e2e/test_preflight_under_way.py::test_what_goes_wrong_on_the_way",
+    "tables_not_followed": "e2e/test_preflight_under_way.py::test_what_goes_wrong_on_the_way",
+    "sequences_missing": "e2e/test_preflight_under_way.py::test_what_goes_wrong_on_the_way",
+    "blocks_source": "e2e/test_preflight_under_way.py::test_what_goes_wrong_on_the_way",
+    "complete_too_early": "e2e/test_preflight_under_way.py::test_what_goes_wrong_on_the_way",
+    "late_writes": "e2e/test_preflight_under_way.py::test_what_goes_wrong_after_the_switch",
+    "slot_gone_after_switch": (
+        "e2e/test_preflight_under_way.py::test_what_goes_wrong_after_the_switch"
+    ),
+    "leftovers": (
+        "e2e/test_source_gone.py::"
+        "test_a_switched_mapping_completes_without_its_source_and_tidies_up_when_it_is_back"
+    ),
+    "tables_swapped": ("chaos/test_traps_publication.py::test_a_table_swapped_under_its_name"),
+}
+
+
+@pytest.fixture(scope="module")
+def two(fresh_pair_of_module: PairFactory) -> Pair:
+    """A source and a destination that only the cases of this module change."""
+    return fresh_pair_of_module(source=SOURCE_SETTINGS, destination=DESTINATION_SETTINGS)
+
+
+@pytest.fixture
+def environment(two: Pair, client_bin_dir: Path) -> dict[str, str]:
+    return daemon_environment(two, client_bin_dir)
+
+
+def daemon_environment(pair: Pair, client_bin_dir: Path) -> dict[str, str]:
+    return orders(pair, DATABASES=json.dumps([DATABASE])) | {
+        "PGMIGRATOR_POSTGRES_BIN_DIR": str(client_bin_dir)
+    }
+
+
+def ids(case: Case) -> str:
+    return f"{case.check}-{case.severity.value}"
+
+
+async def observed(settings: Settings) -> Observation:
+    (observation, *_) = (await look(settings))["orders"]
+    assert observation.source is not None, observation.source_error
+    assert observation.destination is not None, observation.destination_error
+    return observation
+
+
+def problems_of(problems: tuple[Problem, ...] | list[Problem], case: Case) -> list[Problem]:
+    return [
+        problem
+        for problem in problems
+        if problem.check == case.check and problem.severity is case.severity
+    ]
+
+
+@contextmanager
+def configured(server: Server, settings: Mapping[str, str]) -> Iterator[None]:
+    """Restart a server with other settings, and again without them."""
+    if not settings:
+        yield
+        return
+    for name, value in settings.items():
+        execute(
+            server.dsn(),
+            sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)),
+        )
+    server.stop()
+    server.start()
+    try:
+        yield
+    finally:
+        for name in settings:
+            execute(server.dsn(), sql.SQL("ALTER SYSTEM RESET {}").format(sql.Identifier(name)))
+        server.stop()
+        server.start()
+
+
+def run_all(dsn: str, statements: tuple[str, ...], **placeholders: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(filled(statement, **placeholders).encode())
+
+
+def filled(text: str, **placeholders: str) -> str:
+    for name, value in placeholders.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+@contextmanager
+def provoked(two: Pair, case: Case) -> Iterator[dict[str, str]]:
+    """Bring both servers into the case's state, yield its placeholders, and put all right again."""
+    with ExitStack() as stack:
+        stack.enter_context(configured(two.source, case.here_settings))
+        stack.enter_context(configured(two.destination, case.there_settings))
+        stack.enter_context(cleaned(two.source))
+        stack.enter_context(cleaned(two.destination))
+        create_database(two.source, DATABASE)
+        placeholders = {"database": DATABASE, "slot": slot_name(two)}
+        here, there = two.source.dsn(DATABASE), two.destination.dsn("postgres")
+        stack.callback(run_all, here, case.undo_here)
+        stack.callback(run_all, there, case.undo_there)
+        run_all(here, case.here, **placeholders)
+        run_all(there, case.there)
+        if case.inside:
+            create_database(two.destination, DATABASE)
+            run_all(two.destination.dsn(DATABASE), case.inside)
+        if case.hold:
+            held = stack.enter_context(psycopg.connect(here))
+            held.execute(case.hold.encode())
+        yield placeholders
+
+
+def slot_name(two: Pair) -> str:
+    with psycopg.connect(two.source.dsn(DATABASE)) as here:
+        (row,) = here.execute(
+            "SELECT oid::bigint FROM pg_database WHERE datname = current_database()"
+        ).fetchall()
+    with psycopg.connect(two.destination.dsn()) as there:
+        (system,) = there.execute("SELECT system_identifier FROM pg_control_system()").fetchall()
+    return names("orders", row[0], system[0]).subscription
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+async def test_a_check_fires_and_its_fix_ends_it(
+    case: Case, two: Pair, environment: dict[str, str], source_version: int
+) -> None:
+    settings = load({**environment, **case.daemon})
+    simulated = {} if source_version in case.real_on else case.simulated
+    with provoked(two, case) as placeholders:
+        found = await wait_for(case, settings, simulated)
+        wanted = filled(case.object, **placeholders)
+        assert [p.object for p in found if p.object.startswith(wanted)], found
+        assert all(problem.reason and problem.fix for problem in found)
+        for mend, dsn in (
+            (case.mend_here, two.source.dsn(DATABASE)),
+            (case.mend_there, two.destination.dsn()),
+        ):
+            if mend:
+                exact = filled(mend, **placeholders)
+                assert exact in found[0].fix
+                run_all(dsn, (exact,))
+                after = change(await observed(settings), simulated)
+                assert problems_of(find_problems(after), case) == []
+
+
+async def wait_for(
+    case: Case, settings: Settings, simulated: Mapping[str, object]
+) -> list[Problem]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        seen = change(await observed(settings), simulated)
+        found = problems_of(find_problems(seen), case)
+        if found or time.monotonic() > deadline:
+            assert found, [(p.check, p.severity, p.object) for p in find_problems(seen)]
+            return found
+        await asyncio.sleep(0.2)
+
+
+async def test_a_clean_database_has_no_finding(two: Pair, environment: dict[str, str]) -> None:
+    """Also one that has what cases have, each in the way that is right."""
+    innocent = Case(
+        check="",
+        severity=CASES[0].severity,
+        object="",
+        here=(
+            "CREATE TYPE mood AS ENUM ('sad', 'happy')",
+            "CREATE TABLE by_list (m mood PRIMARY KEY) PARTITION BY LIST (m)",
+            "CREATE TABLE by_list_1 PARTITION OF by_list DEFAULT",
+            "CREATE TABLE by_text (t text PRIMARY KEY) PARTITION BY RANGE (t)",
+            "CREATE TABLE by_text_1 PARTITION OF by_text DEFAULT",
+            "CREATE TABLE by_hash (t text PRIMARY KEY) PARTITION BY HASH (t)",
+            "CREATE TABLE by_hash_1 PARTITION OF by_hash FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+            "CREATE TABLE rates (code text PRIMARY KEY, g int GENERATED ALWAYS AS (1) STORED)",
+            "CREATE FUNCTION is_known(text) RETURNS bool LANGUAGE sql IMMUTABLE AS"
+            " 'SELECT EXISTS (SELECT FROM public.rates /* rates */ WHERE code = $1)'",
+            "CREATE FUNCTION is_short(text) RETURNS bool LANGUAGE sql IMMUTABLE"
+            " SET search_path = public, pg_temp AS 'SELECT EXISTS (SELECT FROM rates)'",
+            "CREATE FUNCTION is_new(text) RETURNS bool LANGUAGE sql IMMUTABLE"
+            " BEGIN ATOMIC SELECT EXISTS (SELECT FROM rates); END",
+            "CREATE FUNCTION length_of(text) RETURNS int LANGUAGE plpgsql IMMUTABLE AS"
+            " 'DECLARE n int; BEGIN n := length($1); RETURN n; END'",
+            "CREATE TABLE prices (code text PRIMARY KEY CHECK (is_known(code) AND is_short(code)"
+            " AND is_new(code) AND length_of(code) > 0))",
+            "CREATE TABLE secret (i int PRIMARY KEY)",
+            "ALTER TABLE secret ENABLE ROW LEVEL SECURITY",
+            'CREATE TABLE t (i int PRIMARY KEY, t text COLLATE "C")',
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            "CREATE TRIGGER audit BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+            "CREATE FUNCTION seen() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+            "CREATE EVENT TRIGGER tables ON ddl_command_end WHEN TAG IN ('CREATE TABLE')"
+            " EXECUTE FUNCTION seen()",
+            "ALTER ROLE postgres SET TimeZone = 'Europe/Berlin'",
+            "ALTER ROLE postgres SET statement_timeout = '500ms'",
+            "CREATE ROLE \"New\" LOGIN PASSWORD 'x'",
+        ),
+        undo_here=("ALTER ROLE postgres RESET ALL",),
+    )
+    with provoked(two, innocent):
+        found = find_problems(await observed(load(environment)))
+    assert [(p.check, p.object, p.reason) for p in found] == []
+
+
+# --- what needs servers of its own ---------------------------------------------------------------
+
+
+async def test_one_server_is_not_two(two: Pair, client_bin_dir: Path) -> None:
+    twice = daemon_environment(Pair(two.source, two.source), client_bin_dir)
+    with provoked(two, CASES[0]):
+        # by another name: the settings already refuse the same address
+        seen = await observed(load({**twice, "PGMIGRATOR_INSTANCES__NEW__HOST": "localhost"}))
+        found = {p.check: p.object for p in find_problems(seen)}
+    assert found["different_servers"] == "destination"
+    assert found["versions"] == "destination"
+
+
+async def test_standbys_are_told(
+    two: Pair,
+    environment: dict[str, str],
+    client_bin_dir: Path,
+    own_server: Callable[[Server], Server],
+) -> None:
+    with provoked(two, CASES[0]):
+        standby = own_server(two.source.standby())
+        standby.start()
+        other = own_server(two.destination.standby())
+        other.start()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        objects: list[str] = []
+        while len(objects) < 2 and time.monotonic() < deadline:
+            seen = find_problems(await observed(load(environment)))
+            objects = [p.object for p in seen if p.check == "standbys"]
+        assert [each.split()[0] for each in objects] == ["source", "destination"]
+
+        for pair, side in (
+            (Pair(standby, two.destination), "source"),
+            (Pair(two.source, other), "destination"),
+        ):
+            seen = find_problems(await observed(load(daemon_environment(pair, client_bin_dir))))
+            assert ("not_a_standby", side) in {(p.check, p.object) for p in seen}
+
+
+class Pooler(Proxy):
+    """Like a pooler, it answers the start of a session with a key of its own making."""
+
+    def _forwarded(self, data: bytes) -> bytes:
+        at = data.find(b"K\x00\x00\x00\x0c")  # BackendKeyData: process id, secret
+        return data if at < 0 else data[: at + 5] + b"\x00\x00\x30\x39" + data[at + 9 :]
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+async def test_a_pooler_is_known(two: Pair, environment: dict[str, str], side: str) -> None:
+    """Simulated: no pooler is at hand for everybody; a real pgbouncer answers likewise."""
+    server = two.source if side == "source" else two.destination
+    name = "OLD" if side == "source" else "NEW"
+    with provoked(two, CASES[0]), ExitStack() as stack:
+        pooler = Pooler(server)
+        stack.callback(pooler.stop)
+        through = environment | {f"PGMIGRATOR_INSTANCES__{name}__PORT": str(pooler.port)}
+        seen = find_problems(await observed(load(through)))
+    assert [p.object for p in seen if p.check == "direct_connection"] == [side]
+
+
+async def test_a_server_that_is_silent_is_a_finding(environment: dict[str, str]) -> None:
+    nowhere = load(environment | {"PGMIGRATOR_INSTANCES__OLD__PORT": "1"})
+    (found,) = (await check(nowhere, ()))[f"orders/{DATABASE}"]
+    assert (found.check, found.object) == ("reachable", "source")
+    assert "HOST, PORT" in found.fix
+
+
+# --- nothing is left out -------------------------------------------------------------------------
+
+
+def test_every_check_has_a_case() -> None:
+    """A new check needs a case in preflight_cases.py, for each severity that it declares."""
+    declared = {(each.id, severity) for each in CHECKS for severity in each.severities}
+    cases = {(case.check, case.severity) for case in CASES}
+    assert {pair for pair in declared if pair[0] not in ELSEWHERE} == cases
+    assert {each.id for each in CHECKS} == {case.check for case in CASES} | set(ELSEWHERE)
+
+
+def test_the_tests_elsewhere_are_there() -> None:
+    tests = Path(__file__).parents[1]
+    for check_id, place in ELSEWHERE.items():
+        file, _, name = place.partition("::")
+        text = (tests / file).read_text("utf-8")
+        assert f"def {name}(" in text, place
+        assert check_id in text, place
+
+
+def test_what_is_simulated_is_listed(source_version: int) -> None:
+    real = {case.check for case in CASES if case.is_real(15) or case.is_real(source_version)}
+    assert {case.check for case in CASES} - real == SIMULATED
