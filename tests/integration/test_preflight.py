@@ -19,6 +19,7 @@ from pgmigrator.runtime.check import check, look
 from pgmigrator.settings import Settings, load
 from tests.fixtures.daemon import orders
 from tests.fixtures.databases import cleaned, create_database, execute
+from tests.fixtures.providers import local_server
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.servers import Pair, PairFactory
 from tests.integration.preflight_cases import (
@@ -255,6 +256,19 @@ async def test_one_server_is_not_two(two: Pair, client_bin_dir: Path) -> None:
         found = {p.check: p.object for p in find_problems(seen)}
     assert found["different_servers"] == "destination"
     assert found["versions"] == "destination"
+
+
+async def test_an_old_destination_is_refused_by_name(
+    two: Pair, client_bin_dir: Path, own_server: Callable[[Server], Server]
+) -> None:
+    """Also where it has such a database, of which most cannot be asked there."""
+    old = own_server(local_server(16, {}))
+    create_database(old, DATABASE)
+    with provoked(two, CASES[0]):
+        pair = Pair(two.source, old)
+        found = find_problems(await observed(load(daemon_environment(pair, client_bin_dir))))
+    assert "versions" in {p.check for p in found if p.object == "destination"}
+    assert all(p.fix for p in found)
 
 
 async def test_standbys_are_told(

@@ -24,6 +24,7 @@ from pgmigrator.core.model import (
     SourceFacts,
 )
 from pgmigrator.core.names import Names, names
+from pgmigrator.core.preflight.servers import MIN_DESTINATION_VERSION_NUM
 from pgmigrator.core.roles import RolePolicy, login_roles
 from pgmigrator.core.roles import compare as compare_roles
 from pgmigrator.errors import MigratorError, Unreachable
@@ -225,7 +226,8 @@ class Observer:
             self._names[database] = names(mapping, oid, system_identifier)
         known = self._names.get(database)
         outside = await destination_facts.read_outside(admin, server, database)
-        if outside.database is None:
+        if outside.database is None or server.version_num < MIN_DESTINATION_VERSION_NUM:
+            # an older server cannot even be asked the rest
             await self._forget(self.destination, database)
             return await self._there(database, outside)
         inside = await self._connection(self.destination, database)

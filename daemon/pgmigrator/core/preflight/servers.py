@@ -96,6 +96,8 @@ def source_headroom(obs: Observation) -> Iterator[Found]:
 def destination_headroom(obs: Observation) -> Iterator[Found]:
     """Origins and workers for every database still to come; short workers stall silently."""
     server = destination_server(obs)
+    if server.version_num < MIN_DESTINATION_VERSION_NUM:
+        return  # some of the settings are not there yet
     conditions = obs.destination.conditions if obs.destination else None
     others = len(conditions.subscriptions) if conditions else 0
     databases = obs.environment.destination_databases + others
