@@ -64,7 +64,9 @@ def _rows(found: Found, severity: Severity) -> Iterator[tuple[str, ...]]:
             if problem.severity is severity:
                 where.setdefault(problem, []).append(name)
     for problem, names in where.items():
-        yield _some(names), problem.object, problem.reason, problem.fix, problem.check
+        # what a server says may have lines
+        reason, fix = (" ".join(text.split()) for text in (problem.reason, problem.fix))
+        yield _some(names), problem.object, reason, fix, problem.check
 
 
 def _some(names: Sequence[str]) -> str:
