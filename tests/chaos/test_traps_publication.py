@@ -159,7 +159,8 @@ async def test_a_subscription_dropped_by_someone(replicated: Replicated) -> None
             replicated.pair.database,
             replicated.names,
             replicated.marker,
-            seen.source.publication,
+            {replicated.names.publication: seen.source.publication},
+            {},
             (replicated.marker.source, replicated.marker.destination),
         )
 

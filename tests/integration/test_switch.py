@@ -49,7 +49,7 @@ async def _switch(replicated: Replicated) -> switch.Prepared:
 async def _late_writes(replicated: Replicated) -> int:
     pair = replicated.pair
     async with session(pair.source, pair.database, "test") as connection:
-        return await late_writes(connection, pair.names.subscription, pair.names.publication, 100)
+        return await late_writes(connection, pair.names.subscription, [pair.names.publication], 100)
 
 
 def _trigger_modes(replicated: Replicated) -> list[tuple[str]]:

@@ -179,13 +179,15 @@ def _restore_schema(_: a.RestoreSchema, obs: Observation) -> Worlds:
 def _publish(
     action: a.CreatePublication | a.AddToPublication | a.DropFromPublication, obs: Observation
 ) -> Worlds:
-    tables = plan.published(obs)
+    inserts = not isinstance(action, a.DropFromPublication) and action.insert_only
+    before = plan.our_insert_only(obs) if inserts else plan.our_publication(obs)
+    tables = dict(before.tables) if before else {}
     if isinstance(action, a.DropFromPublication):
         tables = {oid: name for oid, name in tables.items() if oid not in dict(action.tables)}
     else:
         tables |= dict(action.tables)
     found = Publication(comment=b.NAMES.publication_comment, tables=tables)
-    return _worlds(obs, {"source.publication": found})
+    return _worlds(obs, {f"source.{'insert_only' if inserts else 'publication'}": found})
 
 
 def _create_slot(_: a.CreateSlot, obs: Observation) -> Worlds:
@@ -197,8 +199,15 @@ def _create_slot(_: a.CreateSlot, obs: Observation) -> Worlds:
 def _subscribed(obs: Observation) -> tuple[DestinationTable, ...]:
     assert obs.destination is not None
     oids = {name: oid for oid, name in plan.published(obs).items()}
+    kept = plan.baselines(obs)
     return tuple(
-        replace(table, state="i", has_rows=None, source_oid=oids[table.name])
+        replace(
+            table,
+            state="i",
+            has_rows=None,
+            source_oid=oids[table.name],
+            baseline=kept.get(oids[table.name]),
+        )
         if table.state == "" and table.name in oids
         else table
         for table in obs.destination.tables
@@ -209,7 +218,9 @@ def _create_subscription(_: a.CreateSubscription, obs: Observation) -> Worlds:
     return _worlds(
         obs,
         {
-            "destination.subscription": b.subscription(),
+            "destination.subscription": b.subscription(
+                publications=tuple(plan.our_publications(obs))
+            ),
             "destination.tables": _subscribed(obs),
             **_mark(obs, Step.SUBSCRIBED),
         },
@@ -220,7 +231,9 @@ def _refresh(_: a.RefreshSubscription, obs: Observation) -> Worlds:
     assert obs.destination is not None
     done = _subscribed(obs)
     before = zip(obs.destination.tables, done, strict=True)
-    noted = tuple(replace(old, source_oid=new.source_oid) for old, new in before)
+    noted = tuple(
+        replace(old, source_oid=new.source_oid, baseline=new.baseline) for old, new in before
+    )
     return _worlds(obs, {"destination.tables": noted}, {"destination.tables": done})
 
 
@@ -241,6 +254,12 @@ def _remember(_: a.RememberStart, obs: Observation) -> Worlds:
 
 def _enable(_: a.EnableSubscription, obs: Observation) -> Worlds:
     return _worlds(obs, {"destination.subscription.enabled": True})
+
+
+def _forget(_: a.ForgetCounts, obs: Observation) -> Worlds:
+    assert obs.destination is not None
+    tables = tuple(replace(table, baseline=None) for table in obs.destination.tables)
+    return _worlds(obs, {"destination.tables": tables})
 
 
 def _disable(_: a.DisableSubscription, obs: Observation) -> Worlds:
@@ -295,7 +314,9 @@ def _begin_completion(_: a.BeginCompletion, obs: Observation) -> Worlds:
 
 def _remove(_: a.RemoveReplication, obs: Observation) -> Worlds:
     assert obs.destination is not None
-    tables = tuple(replace(t, state="", source_oid=None) for t in obs.destination.tables)
+    tables = tuple(
+        replace(t, state="", source_oid=None, baseline=None) for t in obs.destination.tables
+    )
     gone = {"destination.subscription": None, "destination.tables": tables}
     if obs.source is None:
         return _worlds(obs, gone, _mark(obs, Step.COMPLETED))
@@ -304,6 +325,7 @@ def _remove(_: a.RemoveReplication, obs: Observation) -> Worlds:
         gone,
         {"source.slot": None, "source.late_writes": None},
         {"source.publication": None},
+        {"source.insert_only": None},
         _mark(obs, Step.COMPLETED),
     )
 
@@ -329,6 +351,7 @@ _STEPS: dict[str, Callable[[Any, Observation], Worlds]] = {
     "RefreshSubscription": _refresh,
     "RememberStart": _remember,
     "EnableSubscription": _enable,
+    "ForgetCounts": _forget,
     "DisableSubscription": _disable,
     "MarkCopied": _mark_copied,
     "RestoreRest": _restore_rest,

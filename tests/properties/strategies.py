@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pgmigrator.core import actions as a
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
+    Baseline,
     Measured,
     Observation,
     RoleDifference,
@@ -41,6 +42,7 @@ STAGES: tuple[Observation, ...] = (
     b.streaming(*b.INDEXED[:2]),
     b.streaming(*b.INDEXED[:3]),
     b.streaming(),
+    b.by_inserts(),
     b.switched(),
     b.switched(Step.COMPLETING),
     b.switched(Step.COMPLETING, Step.COMPLETED),
@@ -63,7 +65,7 @@ FACTS: dict[str, Iterable[object]] = {
     "at": [b.NOW + 10, b.NOW + 70, b.NOW + 1000, b.NOW - 1000],
     "policy.complete": [True],
     "policy.role_conflicts": ["merge", "skip"],
-    "policy.tables_without_identity": ["exclude"],
+    "policy.tables_without_identity": ["exclude", "insert_only", "insert_only"],
     "environment.route_error": [None, "", "timeout"],
     "environment.pg_dump_major": [None, 17],
     "environment.copying_databases": [1, 2],
@@ -77,6 +79,12 @@ FACTS: dict[str, Iterable[object]] = {
     "source.server.flush_lsn": [0, 2**40],
     "source.server.settings.max_slot_wal_keep_size": ["-1"],
     "source.publication": [*PUBLICATIONS, THEIRS],
+    "source.insert_only": [
+        *(None, b.publication(), b.publication((101, b.ORDERS)), b.publication((102, b.ITEMS))),
+        THEIRS,
+    ],
+    "source.counting_since": ["", "0 1", "0 2"],
+    "source.tables.0.changes": [1],
     "source.slot": [None, b.slot(), b.slot(active=False)],
     "source.slot.wal_status": ["lost", "unreserved"],
     "source.slot.retained_bytes": [2**50],
@@ -104,6 +112,8 @@ FACTS: dict[str, Iterable[object]] = {
     "destination.tables.0.has_rows": [None, True, False],
     "destination.tables.0.has_statistics": [True, False],
     "destination.tables.0.source_oid": [None, 999],
+    "destination.tables.0.baseline": [Baseline(0, "0 1"), Baseline(1, "0 1"), None],
+    "destination.subscription.publications": [b.NAMES.publications],
     "destination.subscription": [None, b.subscription()],
     "destination.subscription.enabled": [True, False],
     "destination.subscription.worker_running": [False],

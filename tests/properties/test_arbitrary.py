@@ -12,7 +12,7 @@ from pgmigrator.core import actions as a
 from pgmigrator.core.decide import URGENT, Decision, decide
 from pgmigrator.core.gates import GATE_NAMES, evaluate
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation, Phase
+from pgmigrator.core.model import Baseline, Observation, Phase
 from pgmigrator.core.preflight import find_problems
 from pgmigrator.core.report import GateStatus
 from pgmigrator.core.safety import assert_safe
@@ -176,6 +176,10 @@ def test_the_light_needs_both_servers_and_every_step(obs: Observation) -> None:
     assert obs.destination is not None
     assert obs.source.slot is not None
     assert Step.SUBSCRIBED in steps(obs)
+    there = {table.name: table for table in obs.destination.tables}
+    for table in obs.source.tables:  # replicated by inserts alone only where nothing else happened
+        if obs.source.insert_only and table.oid in obs.source.insert_only.tables:
+            assert there[table.name].baseline == Baseline(table.changes, obs.source.counting_since)
     states = {table.name: table.state for table in obs.destination.tables}
     assert all(
         states.get(table.name) == "r"
@@ -200,6 +204,9 @@ ACTIONS: list[a.Action] = [
     a.RestoreTables(((101, b.ORDERS),)),
     a.RestoreTables(((103, LATER),)),
     a.DropFromPublication(((101, b.ORDERS),)),
+    a.CreatePublication(((101, b.ORDERS),), insert_only=True),
+    a.AddToPublication(((101, b.ORDERS),), insert_only=True),
+    a.ForgetCounts(),
 ]
 
 

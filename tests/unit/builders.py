@@ -12,6 +12,7 @@ from pgmigrator.core import history as h
 from pgmigrator.core.gates import Evidence
 from pgmigrator.core.marker import Marker, ServerIdentity, Step, Switch
 from pgmigrator.core.model import (
+    Baseline,
     DatabaseProperties,
     DestinationFacts,
     DestinationTable,
@@ -38,6 +39,7 @@ DESTINATION = ServerIdentity(system_identifier=7_200_000_000_000_000_002, timeli
 NAMES = names("orders", 16_400, DESTINATION.system_identifier)
 ORDERS, ITEMS = TableName("public", "orders"), TableName("public", "items")
 SEQUENCE = TableName("public", "orders_id_seq")
+COUNTING = "never 1000000.000000"
 INDEXED = (Step.SCHEMA_DONE, Step.SUBSCRIBED, Step.COPIED, Step.INDEXED)
 
 
@@ -154,6 +156,7 @@ def fresh() -> Observation:
             database=database(),
             tables=(source_table(101, ORDERS), source_table(102, ITEMS)),
             sequences=(sequence(7),),
+            counting_since=COUNTING,
         ),
         destination=DestinationFacts(server=server(DESTINATION, 180_004), database=None),
         roles=Measured((), NOW, 25.0),
@@ -166,6 +169,7 @@ def subscription(**changes: Any) -> Subscription:
         oid=30_000,
         enabled=True,
         slot_name=NAMES.subscription,
+        publications=(NAMES.publication,),
         worker_running=True,
         apply_error_count=0,
         sync_error_count=0,
@@ -251,6 +255,22 @@ def streaming(*steps: Step) -> Observation:
                 destination_table(ITEMS, "r"),
             ),
             "row_counts": row_counts(),
+        },
+    )
+
+
+def by_inserts() -> Observation:
+    """A database with a green light whose table ITEMS is replicated by its inserts alone."""
+    return change(
+        streaming(),
+        {
+            "policy.tables_without_identity": "insert_only",
+            "source.tables.1": source_table(102, ITEMS, usable=False),
+            "source.tables.1.changes": 7,
+            "source.publication": publication((101, ORDERS)),
+            "source.insert_only": publication((102, ITEMS)),
+            "destination.tables.1.baseline": Baseline(7, COUNTING),
+            "destination.subscription.publications": NAMES.publications,
         },
     )
 

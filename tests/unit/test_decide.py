@@ -20,6 +20,7 @@ from tests.unit.builders import (
     ITEMS,
     NOW,
     ORDERS,
+    by_inserts,
     change,
     database,
     destination_table,
@@ -115,6 +116,12 @@ CASES: list[Case] = [
     (COPYING, {}, Phase.COPYING, a.MarkCopied()),
     (COPYING, {"destination.subscription.enabled": False}, Phase.COPYING, a.EnableSubscription()),
     (COPYING, {"destination.start_remembered": False}, Phase.COPYING, a.RememberStart()),
+    (
+        by_inserts(),
+        {"source.counting_since": ""},
+        Phase.CATCHING_UP,
+        a.ForgetCounts(),
+    ),
     (
         STREAMING,
         {"destination.start_remembered": False, "destination_doubt": "an older copy"},

@@ -21,6 +21,7 @@ from tests.unit.builders import (
     NOW,
     ORDERS,
     SOURCE,
+    by_inserts,
     change,
     database,
     destination_table,
@@ -36,6 +37,7 @@ from tests.unit.builders import (
 BLOCKS, DEGRADES, NOTE = Severity.BLOCKS, Severity.DEGRADES, Severity.NOTE
 FRESH, EMPTY, ADOPTED = fresh(), marked(), marked(created=False)
 STREAMING, SWITCHED = streaming(), switched()
+BY_INSERTS = by_inserts()
 COMPLETED = switched(Step.COMPLETING, Step.COMPLETED)
 NAMES_OF_CHECKS = [check.id for check in CHECKS]
 
@@ -229,6 +231,8 @@ FIRES: list[Case] = [
         FRESH,
         {"source.tables.0.identity_usable": False, "policy.tables_without_identity": "exclude"},
     ),
+    ("inserts_only", NOTE, f"table {ITEMS}", BY_INSERTS, {}),
+    ("inserts_only", DEGRADES, f"table {ITEMS}", BY_INSERTS, {"source.tables.1.changes": 8}),
     ("large_objects", DEGRADES, "shop", STREAMING, {"source.large_objects": 3}),
     (
         "unlogged_tables",
@@ -441,6 +445,8 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("late_writes", SWITCHED, {"source.late_writes": None}),
     ("lock_table", FRESH, {"source.tables": MANY[:1600]}),
     ("replica_identity", FRESH, {"source.tables": ()}),
+    ("replica_identity", BY_INSERTS, {}),
+    ("inserts_only", BY_INSERTS, {"source.insert_only": None, "source.tables": ()}),
     ("tables_not_followed", EMPTY, {}),
     ("sequences_missing", EMPTY, {"destination.sequences": ()}),
     ("adopted_database_stays_empty", EMPTY, {"destination.has_user_objects": True}),

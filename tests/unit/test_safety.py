@@ -11,6 +11,7 @@ from pgmigrator.errors import InvariantBroken
 from tests.unit.builders import (
     ITEMS,
     ORDERS,
+    by_inserts,
     change,
     database,
     destination_table,
@@ -29,6 +30,16 @@ READY_TO_COPY = change(RESTORED, {"source.publication": publication(*BOTH), "sou
 STREAMING, SWITCHED = streaming(), switched()
 COMPLETING = switched(Step.COMPLETING)
 #: ITEMS was published and is not subscribed yet
+BY_INSERTS = by_inserts()
+SWITCHED_BY_INSERTS = change(
+    BY_INSERTS,
+    {
+        "destination.marker": SWITCHED.marker,
+        "destination.subscription.enabled": False,
+        "source.late_writes": 0,
+    },
+)
+INSERT_ONLY: dict[str, object] = {"policy.tables_without_identity": "insert_only"}
 PUBLISHED = change(STREAMING, {"destination.tables.1": destination_table(ITEMS)})
 
 LATER = TableName("public", "later")
@@ -53,11 +64,15 @@ SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
     (a.RestoreTables(JUST_LATER), STREAMING, CAME),
     (a.EnableSubscription(), STREAMING, {"destination.subscription.enabled": False}),
     (a.RememberStart(), STREAMING, {"destination.start_remembered": False}),
+    (a.ForgetCounts(), BY_INSERTS, {}),
     (a.MarkCopied(), STREAMING, {}),
     (a.RestoreRest(), STREAMING, {}),
     (a.SynchronizeSequences(), STREAMING, {}),
     (a.VerifyRowCounts(), STREAMING, {}),
     (a.DropFromPublication(((102, ITEMS),)), STREAMING, {"source.tables.1.identity_usable": False}),
+    (a.CreatePublication((), insert_only=True), RESTORED, INSERT_ONLY),
+    (a.AddToPublication(((102, ITEMS),), insert_only=True), BY_INSERTS, {}),
+    (a.BeginCompletion(), SWITCHED_BY_INSERTS, {}),
     (a.DropSlot(), STREAMING, {}),
     (a.DropSlot(), STREAMING, {"destination": None}),
     (a.DropSlot(), SWITCHED, {}),
@@ -83,6 +98,7 @@ AFTER_SWITCH = "a migration ends only after its switch"
 ONCE = "nothing is created again once subscribed"
 OURS = "only our own unfinished database is dropped"
 OVER = "no database is created over another"
+TWICE = "no table is in both publications"
 IDENTITY = "every published table has a usable identity"
 EMPTY_TABLES = "no initial copy goes into a table with rows"
 WHOLE = "REFRESH needs a whole publication"
@@ -95,6 +111,13 @@ NO_IDENTITY: dict[str, object] = {"source.tables.0.identity_usable": False}
 FILLED: dict[str, object] = {"destination.tables.1.has_rows": True}
 NOT_LOOKED: dict[str, object] = {"destination.tables.1.has_rows": None}
 THEIRS: dict[str, object] = {"source.publication.comment": "someone else's"}
+THEIR_INSERTS: dict[str, object] = {"source.insert_only.comment": "someone else's"}
+DOUBTS: list[dict[str, object]] = [
+    {"source.tables.1.changes": 8},
+    {"source.counting_since": "never 2"},
+    {"source.counting_since": ""},
+    {"destination.tables.1.baseline": None},
+]
 ONLY_OURS = "only our own database is changed"
 HEALTHY = "no healthy table leaves the publication"
 STAYS_ON = "the stream stays on until the switch"
@@ -131,6 +154,14 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
     (IDENTITY, a.CreatePublication(BOTH), RESTORED, NO_IDENTITY),
     (IDENTITY, a.CreatePublication(((999, ORDERS),)), RESTORED, {}),
     (IDENTITY, a.AddToPublication(((101, ORDERS),)), STREAMING, NO_IDENTITY),
+    (IDENTITY, a.CreatePublication((), insert_only=True), RESTORED, {}),
+    (IDENTITY, a.AddToPublication(((102, ITEMS),)), BY_INSERTS, {}),
+    (TWICE, a.AddToPublication(((102, ITEMS),)), BY_INSERTS, {}),
+    (TWICE, a.AddToPublication(((101, ORDERS),), insert_only=True), BY_INSERTS, {}),
+    (FOREIGN, a.AddToPublication((), insert_only=True), BY_INSERTS, THEIR_INSERTS),
+    (WHOLE, a.RefreshSubscription(), BY_INSERTS, {"source.insert_only": None}),
+    (WHOLE, a.RefreshSubscription(), BY_INSERTS, THEIR_INSERTS),
+    *((AFTER_SWITCH, a.BeginCompletion(), SWITCHED_BY_INSERTS, facts) for facts in DOUBTS),
     (EMPTY_TABLES, a.CreateSubscription(), READY_TO_COPY, FILLED),
     (EMPTY_TABLES, a.CreateSubscription(), READY_TO_COPY, NOT_LOOKED),
     (EMPTY_TABLES, a.RefreshSubscription(), PUBLISHED, FILLED),

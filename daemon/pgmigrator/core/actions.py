@@ -45,9 +45,10 @@ class RestoreSchema(Action):
 
 @dataclass(frozen=True, slots=True)
 class CreatePublication(Action):
-    """Publish each listed table on its own, by source oid."""
+    """Publish each listed table on its own, by source oid; `insert_only` as the name says."""
 
     tables: tuple[tuple[int, TableName], ...]
+    insert_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ class EnableSubscription(Action):
 @dataclass(frozen=True, slots=True)
 class RememberStart(Action):
     """Remember that the destination's last start lost nothing: seen by a daemon that watched."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCounts(Action):
+    """Forget what the source had counted before the copy: it stopped counting meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,7 @@ class AddToPublication(Action):
     """Publish tables that came later and exist, empty, on the destination."""
 
     tables: tuple[tuple[int, TableName], ...]
+    insert_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,11 @@ ALLOWED: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (what, re.compile(pattern))
     for what, pattern in (
         ("create our empty publication", rf"CREATE PUBLICATION {_PUBLICATION}"),
+        (
+            "create our empty publication of inserts only, which never hinders UPDATE or DELETE",
+            r'CREATE PUBLICATION "pgmigrator_[a-z0-9_]+_insert_only"'
+            r" WITH \(publish = 'insert, truncate'\)",
+        ),
         ("publish single tables", rf"ALTER PUBLICATION {_PUBLICATION} ADD {_TABLES}"),
         ("stop publishing tables", rf"ALTER PUBLICATION {_PUBLICATION} DROP {_TABLES}"),
         (

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pgmigrator.core import actions as a
-from pgmigrator.core import plan
+from pgmigrator.core import insert_only, plan
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import Observation, Phase, Problem, Severity, SourceFacts
 from pgmigrator.core.report import Throttle
@@ -105,7 +105,7 @@ def completed(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
     """Everything of ours is gone, or will be once the source answers again."""
     if not _passed(obs, Step.COMPLETED):
         return None
-    if any(plan.left_on_source(obs)):
+    if plan.left_on_source(obs):
         return Decision(
             Phase.COMPLETED, "removing what was left on the source", (a.RemoveReplication(),)
         )
@@ -128,7 +128,7 @@ def switched(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
     offers: list[a.Action] = []
     if obs.destination and obs.destination.subscription and obs.destination.subscription.enabled:
         offers.append(a.DisableSubscription())
-    if obs.policy.complete and obs.source is not None and obs.source.late_writes == 0:
+    if obs.policy.complete and insert_only.quiet(obs):
         offers.append(a.BeginCompletion())
     return Decision(
         Phase.SWITCHED, "switched; waiting for the operator's `complete`", tuple(offers)
@@ -184,6 +184,9 @@ def pieces_lost(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
         lost.append("the replication slot was invalidated: WAL that it needed is gone")
     if obs.names is not None and plan.our_publication(obs) is None:
         lost.append("the publication was dropped, or replaced by one that is not ours")
+    elif obs.names is not None and plan.insert_only_lost(obs):
+        name = obs.names.insert_only_publication
+        lost.append(f"publication {name} was dropped, or replaced by one that is not ours")
     return Decision(Phase.FAILED, "; ".join(lost)) if lost else None
 
 
@@ -191,7 +194,7 @@ def copying(obs: Observation, problems: tuple[Problem, ...]) -> Decision | None:
     """The initial copy runs until each followed table streams."""
     if not _passed(obs, Step.SUBSCRIBED) or _passed(obs, Step.COPIED):
         return None
-    broken = {problem.object for problem in problems}
+    broken = {p.object for p in problems if p.severity is not Severity.NOTE}
     left = [
         table
         for table in plan.followed(obs)
@@ -273,11 +276,8 @@ def _next_replication_step(
         return "the schemas are being compared", ()
     if uncertain := plan.not_known_empty(obs):
         return f"not copying into what may hold rows: {', '.join(map(str, uncertain[:3]))}", ()
-    missing = plan.to_publish(obs)
-    if source.publication is None:
-        return "creating the publication", (a.CreatePublication(missing),)
-    if missing:
-        return "publishing tables", (a.AddToPublication(missing),)
+    if publish := _next_publication_step(obs, source):
+        return "publishing tables", (publish,)
     if not admitted(obs):
         return "waits until another database of the mapping is copied (MAX_PARALLEL_TABLES)", ()
     if source.slot is None:
@@ -294,6 +294,17 @@ def throttles(obs: Observation) -> frozenset[Throttle]:
     if not waits or obs.marker is None or obs.marker.ended or admitted(obs):
         return frozenset()
     return frozenset({Throttle.MAX_PARALLEL_TABLES})
+
+
+def _next_publication_step(obs: Observation, source: SourceFacts) -> a.Action | None:
+    there = {False: source.publication, True: source.insert_only}
+    for inserts in (False, True) if plan.insert_only_wanted(obs) else (False,):
+        missing = plan.to_publish(obs, insert_only=inserts)
+        if there[inserts] is None:
+            return a.CreatePublication(missing, insert_only=inserts)
+        if missing:
+            return a.AddToPublication(missing, insert_only=inserts)
+    return None
 
 
 def admitted(obs: Observation) -> bool:
@@ -314,14 +325,20 @@ def _mend(obs: Observation) -> tuple[a.Action, ...]:
     subscription = obs.destination.subscription
     if subscription and not subscription.enabled and "VerifyRowCounts" not in obs.running:
         offers.append(a.EnableSubscription())
-    comparable = obs.schema is not None and plan.our_publication(obs) is not None
-    if comparable and (new := plan.to_publish(obs)):
-        offers.append(a.AddToPublication(new))
+    if plan.counting_stopped(obs):
+        offers.append(a.ForgetCounts())
+    if obs.schema is not None and plan.our_publication(obs) is not None:
+        offers.extend(_additions(obs))
     if _may_refresh(obs):
         offers.append(a.RefreshSubscription())
     if came := plan.to_restore(obs):
         offers.append(a.RestoreTables(came))
     return tuple(offers)
+
+
+def _additions(obs: Observation) -> tuple[a.Action, ...]:
+    fit = ((inserts, plan.to_publish(obs, insert_only=inserts)) for inserts in (False, True))
+    return tuple(a.AddToPublication(new, insert_only=inserts) for inserts, new in fit if new)
 
 
 def _may_refresh(obs: Observation) -> bool:

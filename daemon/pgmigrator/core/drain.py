@@ -57,8 +57,10 @@ class Evidence:
     source_tables: Mapping[TableName, int]
     #: those without usable identity -> why
     unidentified: Mapping[TableName, str]
-    #: None: there is no publication of ours
+    #: by both publications; None: there is none of ours
     published: Mapping[TableName, int] | None
+    #: those that are published by their inserts alone -> why rows may differ; "": they do not
+    by_inserts: Mapping[TableName, str] = field(default_factory=dict)
     #: name -> srsubstate
     subscribed: Mapping[TableName, str]
     #: name -> oid of the source's table that was copied into it
@@ -127,6 +129,11 @@ def what_is_not_covered(
         yield f"idle sessions stay connected, so it holds up to its LSN only: {_some(idle)}"
     if left := sorted(excluded & evidence.source_tables.keys()):
         yield f"tables that are excluded: {_some(left)}"
+    if evidence.by_inserts and any(session.idle for session in writers.sessions):
+        yield (
+            "updates and deletes of idle sessions that PostgreSQL has not counted yet (up to a"
+            f" minute), in tables replicated by their inserts alone: {_some(evidence.by_inserts)}"
+        )
     if evidence.unlogged_tables:
         yield f"rows of unlogged tables: {_some(evidence.unlogged_tables)}"
     if evidence.large_objects:
@@ -187,12 +194,15 @@ def _tables(evidence: Evidence, excluded: frozenset[TableName]) -> Iterator[str]
         ("another table than the one that was copied; copy anew", set(moved) & subscribed),
         (
             "published without a usable identity; give it one",
-            published & evidence.unidentified.keys(),
+            published & evidence.unidentified.keys() - evidence.by_inserts.keys(),
         ),
     )
     for what, names in lists:
         if named := sorted(names):
             yield f"tables {what}: {_some(named)}"
+    for name, why in sorted(evidence.by_inserts.items()):
+        if why:
+            yield f"table {name} is replicated by its inserts alone, and {why}; see the status"
 
 
 def _behind(source: Sequence, destination: Sequence) -> bool:

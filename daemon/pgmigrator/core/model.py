@@ -123,14 +123,16 @@ class SourceTable:
     partition_reason: str = ""
     #: provider:locale of the collations by which its partitioned tables order rows
     partition_collations: tuple[str, ...] = ()
+    #: rows updated or deleted, rolled back or not, since `SourceFacts.counting_since`
+    changes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """Our publication, or one that has its name."""
+    """One of our publications, or one that has its name."""
 
     comment: str
-    #: it publishes every change of its tables: no row filter, column list or action is left out
+    #: it publishes what it should of its tables: no row filter, column list or action is left out
     whole: bool = True
     #: oid -> name, of every published table
     tables: Mapping[int, TableName]
@@ -190,6 +192,8 @@ class SourceFacts:
     tables: tuple[SourceTable, ...] = ()
     #: None: there is none
     publication: Publication | None = None
+    #: the one of INSERT and TRUNCATE only
+    insert_only: Publication | None = None
     slot: Slot | None = None
     sequences: tuple[Sequence, ...] = ()
     #: source sessions that wait behind one of ours for over two seconds
@@ -201,6 +205,9 @@ class SourceFacts:
     #: what logical replication never carries
     unlogged_tables: tuple[str, ...] = ()
     large_objects: int = 0
+    #: since when `SourceTable.changes` counts: changes whenever counts may have been lost (a reset,
+    #: a crash); "": nothing is counted
+    counting_since: str = ""
     #: published transactions that wait in the slot; None: not looked (only after the switch)
     late_writes: int | None = None
     #: None: not read
@@ -217,6 +224,8 @@ class Subscription:
     oid: int
     enabled: bool
     slot_name: str
+    #: names of the publications that it follows
+    publications: tuple[str, ...] = ()
     #: the apply worker runs
     worker_running: bool
     apply_error_count: int
@@ -227,6 +236,16 @@ class Subscription:
     conflicts: Mapping[str, int] = field(default_factory=dict)
     #: worker_type -> number of workers
     workers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the source counted of a table right before it was copied."""
+
+    #: as in SourceTable.changes
+    changes: int
+    #: as in SourceFacts.counting_since
+    counting_since: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +268,8 @@ class DestinationTable:
     created: bool = False
     #: source LSN at which its copy had caught up; None: it has not
     synchronized_lsn: int | None = None
+    #: counts of that table right before it was copied; None: none were kept
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

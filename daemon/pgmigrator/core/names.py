@@ -48,11 +48,18 @@ class Names:
     """What we create for one database, each at most 63 bytes long."""
 
     publication: str
+    #: publishes INSERT and TRUNCATE only, of tables that have no usable identity
+    insert_only_publication: str
     #: the comment by which a publication, and the slot beside it, is recognised as ours
     publication_comment: str
     #: the subscription and its slot carry the same name
     subscription: str
     temporary_database: str
+
+    @property
+    def publications(self) -> tuple[str, str]:
+        """Both publications; the second exists only where the settings ask for it."""
+        return (self.publication, self.insert_only_publication)
 
 
 def publication_name(mapping: str) -> str:
@@ -60,11 +67,17 @@ def publication_name(mapping: str) -> str:
     return f"pgmigrator_{mapping}"
 
 
+def insert_only_publication_name(mapping: str) -> str:
+    """Name the publication of the tables whose updates and deletes cannot be replicated."""
+    return f"{publication_name(mapping)}_insert_only"
+
+
 def names(mapping: str, source_database_oid: int, destination_system_identifier: int) -> Names:
     """Derive every name from what both servers say about themselves."""
     suffix = f"{destination_system_identifier & 0xFFFFFFFF:08x}"
     return Names(
         publication=publication_name(mapping),
+        insert_only_publication=insert_only_publication_name(mapping),
         publication_comment=f"pgmigrator {mapping} {destination_system_identifier}",
         subscription=f"pgmigrator_{mapping}_{source_database_oid}_{suffix}",
         temporary_database=f"pgmigrator_tmp_{mapping}_{source_database_oid}",

@@ -1,12 +1,14 @@
 """Which tables belong where: what to publish, to stop publishing, to subscribe, to wait for.
 
-The publication lists every plain table and leaf partition on its own. A table that was subscribed
-and left the publication has missed changes: it never returns by itself.
+The publication lists every plain table and leaf partition on its own; a second one, of INSERT and
+TRUNCATE only, those without a usable identity if the settings say so. A table that was subscribed
+and left its publication has missed changes: it never returns by itself.
 """
 
 from dataclasses import replace
 
 from pgmigrator.core.model import (
+    Baseline,
     DestinationTable,
     Measured,
     Observation,
@@ -30,46 +32,123 @@ def _destination_tables(obs: Observation) -> dict[TableName, DestinationTable]:
 
 def our_publication(obs: Observation) -> Publication | None:
     """Return the publication of our name if it bears our comment; any other is somebody else's."""
-    found = obs.source.publication if obs.source else None
+    return _if_ours(obs.source.publication if obs.source else None, obs)
+
+
+def our_insert_only(obs: Observation) -> Publication | None:
+    """Return our publication of inserts only, likewise."""
+    return _if_ours(obs.source.insert_only if obs.source else None, obs)
+
+
+def _if_ours(found: Publication | None, obs: Observation) -> Publication | None:
     if found is None or obs.names is None:
         return None
     return found if found.comment == obs.names.publication_comment else None
 
 
+def our_publications(obs: Observation) -> dict[str, Publication]:
+    """Return those of ours that are on the source, by name."""
+    if obs.names is None:
+        return {}
+    found = (our_publication(obs), our_insert_only(obs))
+    return {n: p for n, p in zip(obs.names.publications, found, strict=True) if p is not None}
+
+
 def published(obs: Observation) -> dict[int, TableName]:
-    """Return what our publication publishes now, by source oid."""
+    """Return what our publications publish now, by source oid."""
     found = our_publication(obs)
+    return published_by_inserts(obs) | (dict(found.tables) if found else {})
+
+
+def published_by_inserts(obs: Observation) -> dict[int, TableName]:
+    """Return what is published without its updates and deletes, by source oid."""
+    found = our_insert_only(obs)
     return dict(found.tables) if found else {}
 
 
-def left_on_source(obs: Observation) -> tuple[bool, bool]:
-    """Tell whether our slot and our publication are on the source now."""
+def left_on_source(obs: Observation) -> tuple[str, ...]:
+    """Name our slot and our publications that are on the source now."""
     if obs.source is None or obs.names is None:
-        return (False, False)
-    publication = obs.source.publication
-    ours = publication is not None and publication.comment == obs.names.publication_comment
-    return (obs.source.slot is not None, ours)
+        return ()
+    ours = (
+        (obs.names.subscription, obs.source.slot),
+        (obs.names.publication, our_publication(obs)),
+        (obs.names.insert_only_publication, our_insert_only(obs)),
+    )
+    return tuple(name for name, found in ours if found is not None)
 
 
 def losing_identity(obs: Observation) -> Tables:
     """Published tables on which the application's UPDATE and DELETE fail right now."""
     if obs.source is None:
         return ()
-    ours = published(obs)
+    found = our_publication(obs)
     return tuple(
         (table.oid, table.name)
         for table in obs.source.tables
-        if table.oid in ours and not table.identity_usable
+        if found and table.oid in found.tables and not table.identity_usable
     )
 
 
-def to_publish(obs: Observation) -> Tables:
-    """Tables fit for the publication that it lacks, at most one slice of them.
+def insert_only_wanted(obs: Observation) -> bool:
+    """Tell whether tables without identity go into the publication of inserts only.
 
-    Fit is a table with a usable identity whose rows belong into its counterpart, which exists, was
+    The subscription follows it from its creation on or never; without counters nothing would prove
+    that inserts are enough.
+    """
+    if obs.source is None or obs.destination is None or obs.names is None:
+        return False
+    subscription = obs.destination.subscription
+    return (
+        obs.policy.tables_without_identity == "insert_only"
+        and obs.source.counting_since != ""
+        and (subscription is None or obs.names.insert_only_publication in subscription.publications)
+    )
+
+
+def insert_only_lost(obs: Observation) -> bool:
+    """Tell whether the subscription follows a publication of inserts only that is not there."""
+    subscription = obs.destination.subscription if obs.destination else None
+    return (
+        subscription is not None
+        and obs.names is not None
+        and obs.names.insert_only_publication in subscription.publications
+        and our_insert_only(obs) is None
+    )
+
+
+def counting_stopped(obs: Observation) -> bool:
+    """Tell whether the source does not count, though counts from before would be compared."""
+    return (
+        obs.source is not None
+        and not obs.source.counting_since
+        and any(table.baseline for table in _destination_tables(obs).values())
+    )
+
+
+def baselines(obs: Observation) -> dict[int, Baseline]:
+    """Return what the source has counted of tables that are published by their inserts alone."""
+    if obs.source is None:
+        return {}
+    ours, since = published_by_inserts(obs), obs.source.counting_since
+    return {t.oid: Baseline(t.changes, since) for t in obs.source.tables if t.oid in ours}
+
+
+def replicable(table: SourceTable, obs: Observation) -> bool:
+    """Tell whether a table can be replicated, one way or the other."""
+    return table.identity_usable or insert_only_wanted(obs)
+
+
+def to_publish(obs: Observation, *, insert_only: bool = False) -> Tables:
+    """Tables fit for a publication that they are not in, at most one slice of them.
+
+    Fit is a table with a usable identity (for `insert_only`: without) whose rows belong into its
+    counterpart, which exists, was
     never subscribed, and is known to be empty (an initial copy must not meet rows).
     """
     if obs.source is None or obs.destination is None:
+        return ()
+    if insert_only and not insert_only_wanted(obs):
         return ()
     ours = published(obs)
     there = _destination_tables(obs)
@@ -77,7 +156,7 @@ def to_publish(obs: Observation) -> Tables:
     fit = [
         (table.oid, table.name)
         for table in obs.source.tables
-        if table.identity_usable
+        if table.identity_usable is not insert_only
         and table.oid not in ours
         and not misplacing(table, obs)
         and _is_fit(there.get(table.name))
@@ -94,7 +173,7 @@ def _is_fit(counterpart: DestinationTable | None) -> bool:
 def not_known_empty(obs: Observation) -> tuple[TableName, ...]:
     """Tables that wait for their initial copy and may hold a row: nobody looked, or they do."""
     awaited = (
-        {table.name for table in obs.source.tables if table.identity_usable} if obs.source else ()
+        {table.name for table in obs.source.tables if replicable(table, obs)} if obs.source else ()
     )
     ours = set(published(obs).values())
     return tuple(
@@ -269,16 +348,25 @@ def uncopied(obs: Observation) -> tuple[SourceTable, ...]:
     if obs.source is None:
         return ()
     there = _destination_tables(obs)
+    left_out = excluded(obs)
     return tuple(
         table
         for table in obs.source.tables
         if ((counterpart := there.get(table.name)) is None or counterpart.state == "")
-        and not _is_excluded(table, obs)
+        and table.name not in left_out
     )
 
 
-def _is_excluded(table: SourceTable, obs: Observation) -> bool:
-    return not table.identity_usable and obs.policy.tables_without_identity == "exclude"
+def excluded(obs: Observation) -> frozenset[TableName]:
+    """Tables that the settings leave out: created on the destination, and empty there."""
+    if obs.source is None or obs.policy.tables_without_identity != "exclude":
+        return frozenset()
+    ours = set(published(obs))
+    return frozenset(
+        table.name
+        for table in obs.source.tables
+        if not table.identity_usable and table.oid not in ours
+    )
 
 
 def sequences_behind(obs: Observation) -> tuple[Sequence, ...]:

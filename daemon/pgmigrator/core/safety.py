@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pgmigrator.core import actions as a
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
+from pgmigrator.core.names import TableName
 from pgmigrator.errors import InvariantBroken
 
 #: what may still run once the operator has switched
@@ -57,7 +58,27 @@ def _removal_only_when_asked(action: a.Action, obs: Observation) -> bool:
 def _completion_only_after_switch(action: a.Action, obs: Observation) -> bool:
     if not isinstance(action, a.BeginCompletion):
         return True
-    return Step.SWITCHED in _steps(obs) and obs.source is not None and obs.source.late_writes == 0
+    return (
+        Step.SWITCHED in _steps(obs)
+        and obs.source is not None
+        and obs.source.late_writes == 0
+        and _inserts_were_enough(obs)
+    )
+
+
+def _inserts_were_enough(obs: Observation) -> bool:
+    """Nothing was counted of tables that are replicated without their updates and deletes."""
+    if obs.source is None or obs.destination is None:
+        return False
+    published = _by_inserts(obs)
+    kept = {table.name: table.baseline for table in obs.destination.tables if table.state}
+    return all(
+        (then := kept[table.name]) is not None
+        and then.changes == table.changes
+        and then.counting_since == obs.source.counting_since != ""
+        for table in obs.source.tables
+        if table.oid in published and table.name in kept
+    )
 
 
 def _nothing_created_twice(action: a.Action, obs: Observation) -> bool:
@@ -120,8 +141,19 @@ def _stream_stays_on_until_the_switch(action: a.Action, obs: Observation) -> boo
 def _published_tables_have_identity(action: a.Action, obs: Observation) -> bool:
     if not isinstance(action, a.CreatePublication | a.AddToPublication):
         return True
+    if action.insert_only:  # what it publishes needs no identity
+        return obs.policy.tables_without_identity == "insert_only"
     usable = {t.oid for t in obs.source.tables if t.identity_usable} if obs.source else set()
     return all(oid in usable for oid, _ in action.tables)
+
+
+def _no_table_is_published_twice(action: a.Action, obs: Observation) -> bool:
+    """In both publications, a table without identity would refuse the application's UPDATE."""
+    if not isinstance(action, a.AddToPublication) or obs.source is None:
+        return True
+    publication = obs.source.publication if action.insert_only else obs.source.insert_only
+    other = dict(publication.tables) if publication else {}
+    return not any(oid in other for oid, _ in action.tables)
 
 
 def _copy_only_into_empty_tables(action: a.Action, obs: Observation) -> bool:
@@ -129,7 +161,7 @@ def _copy_only_into_empty_tables(action: a.Action, obs: Observation) -> bool:
         return True
     if obs.source is None or obs.source.publication is None or obs.destination is None:
         return False
-    named = set(obs.source.publication.tables.values())
+    named = set(_named(obs).values())
     return all(
         table.has_rows is False
         for table in obs.destination.tables
@@ -144,7 +176,7 @@ def _refresh_only_with_a_whole_publication(action: a.Action, obs: Observation) -
         return False
     if obs.names is None or obs.source.publication.comment != obs.names.publication_comment:
         return False
-    named = set(obs.source.publication.tables.values())
+    named = set(_named(obs).values())
     existing = {table.name for table in obs.source.tables}
     return all(
         table.name in named
@@ -176,10 +208,11 @@ def _foreign_publication_is_left_alone(action: a.Action, obs: Observation) -> bo
     touching = (a.CreateSubscription, a.CreateSlot, a.AddToPublication, a.DropFromPublication)
     if not isinstance(action, touching):
         return True
-    publication = obs.source.publication if obs.source else None
-    if obs.names is None or publication is None:
+    if obs.names is None or obs.source is None:
         return False
-    return publication.comment == obs.names.publication_comment
+    by_inserts = isinstance(action, a.AddToPublication) and action.insert_only
+    publication = obs.source.insert_only if by_inserts else obs.source.publication
+    return publication is not None and publication.comment == obs.names.publication_comment
 
 
 def _servers_are_those_that_were_copied(action: a.Action, obs: Observation) -> bool:
@@ -195,6 +228,19 @@ def _servers_are_those_that_were_copied(action: a.Action, obs: Observation) -> b
         and marker.destination == obs.destination.server.identity
         and not obs.destination_doubt
     )
+
+
+def _named(obs: Observation) -> dict[int, TableName]:
+    """Tables that our publications publish, by oid."""
+    assert obs.source is not None
+    return _by_inserts(obs) | dict(obs.source.publication.tables if obs.source.publication else {})
+
+
+def _by_inserts(obs: Observation) -> dict[int, TableName]:
+    found = obs.source.insert_only if obs.source else None
+    if found is None or obs.names is None or found.comment != obs.names.publication_comment:
+        return {}
+    return dict(found.tables)
 
 
 def _steps(obs: Observation) -> frozenset[Step]:
@@ -216,6 +262,7 @@ CLAIMS: tuple[tuple[str, Claim], ...] = (
     ("no healthy table leaves the publication", _healthy_tables_stay_published),
     ("the stream stays on until the switch", _stream_stays_on_until_the_switch),
     ("every published table has a usable identity", _published_tables_have_identity),
+    ("no table is in both publications", _no_table_is_published_twice),
     ("no initial copy goes into a table with rows", _copy_only_into_empty_tables),
     ("REFRESH needs a whole publication", _refresh_only_with_a_whole_publication),
     ("no table is created over another, nor too early", _tables_are_only_created_where_none_is),

@@ -28,6 +28,8 @@ from pgmigrator.core.report import (
 #: mismatched tables that are shown by name
 WORST = 20
 
+_EXCLUDED = "it is not migrated: the settings exclude tables without a usable identity"
+
 _STATES = {
     "i": TableState.PENDING,
     "d": TableState.COPYING,
@@ -56,9 +58,17 @@ def table_reports(obs: Observation, problems: tuple[Problem, ...]) -> tuple[Tabl
     if obs.source is None or obs.destination is None or _is_completed(obs):
         return ()
     there = {table.name: table for table in obs.destination.tables}
-    reasons = {p.object: p for p in problems if p.object.startswith("table ")}
+    # a note comes second
+    ranked = sorted(problems, key=lambda problem: problem.severity is not Severity.NOTE)
+    reasons = {problem.object: problem for problem in ranked}
+    left_out = plan.excluded(obs)
     return tuple(
-        _table(table, there.get(table.name), reasons.get(f"table {table.name}"))
+        _table(
+            table,
+            there.get(table.name),
+            reasons.get(f"table {table.name}"),
+            excluded=table.name in left_out,
+        )
         for table in obs.source.tables
     )
 
@@ -68,12 +78,17 @@ def _is_completed(obs: Observation) -> bool:
 
 
 def _table(
-    table: SourceTable, counterpart: DestinationTable | None, problem: Problem | None
+    table: SourceTable,
+    counterpart: DestinationTable | None,
+    problem: Problem | None,
+    *,
+    excluded: bool,
 ) -> TableReport:
     state = _STATES.get(counterpart.state, TableState.PENDING) if counterpart else None
-    if problem is not None:
-        excluded = problem.severity is Severity.NOTE
-        state = TableState.EXCLUDED if excluded else TableState.PROBLEM
+    if problem is not None and problem.severity is not Severity.NOTE:
+        state = TableState.PROBLEM
+    elif excluded and not (counterpart and counterpart.state):
+        state = TableState.EXCLUDED
     rows, size = _completed(table, counterpart, state)
     return TableReport(
         name=table.name,
@@ -82,7 +97,7 @@ def _table(
         estimated_bytes=table.estimated_bytes,
         completed_rows=rows,
         completed_bytes=size,
-        reason=problem.reason if problem else "",
+        reason=problem.reason if problem else _EXCLUDED if state is TableState.EXCLUDED else "",
     )
 
 

@@ -3,9 +3,10 @@
 A table is noted with its own oid: another one that takes its name is not ours, whatever it holds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pgmigrator.core.model import Baseline
 from pgmigrator.core.names import TableName
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
@@ -15,6 +16,10 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS pgmigrator.tables (schema_name text, table_name text,"
     " source_oid bigint, table_oid oid NOT NULL, created boolean NOT NULL,"
     " PRIMARY KEY (schema_name, table_name))",
+)
+_BASELINES = (
+    "CREATE TABLE IF NOT EXISTS pgmigrator.insert_only (source_oid bigint PRIMARY KEY,"
+    " changes bigint NOT NULL, counting_since text NOT NULL)"
 )
 _REMEMBER = """
 INSERT INTO pgmigrator.tables
@@ -67,3 +72,40 @@ async def remember(
                 for oid, name in tables
             ],
         )
+
+
+async def read_baselines(connection: Connection) -> dict[int, Baseline]:
+    """Return what the source had counted of tables before their copy, by source oid."""
+    (row,) = await fetch(
+        connection, "SELECT to_regclass('pgmigrator.insert_only') IS NOT NULL AS kept"
+    )
+    if not row["kept"]:
+        return {}
+    return {
+        r["source_oid"]: Baseline(r["changes"], r["counting_since"])
+        for r in await fetch(connection, query("insert_only"))
+    }
+
+
+async def remember_baselines(
+    connection: Connection,
+    tables: Iterable[tuple[int, TableName]],
+    baselines: Mapping[int, Baseline],
+) -> None:
+    """Note what the source has counted of those of the tables that are about to be copied."""
+    await connection.execute(_BASELINES)
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO pgmigrator.insert_only VALUES (%s, %s, %s) ON CONFLICT (source_oid)"
+            " DO UPDATE SET changes = excluded.changes, counting_since = excluded.counting_since",
+            [
+                (oid, baselines[oid].changes, baselines[oid].counting_since)
+                for oid, _ in tables
+                if oid in baselines
+            ],
+        )
+
+
+async def forget_baselines(connection: Connection) -> None:
+    """Forget every baseline."""
+    await connection.execute("DELETE FROM pgmigrator.insert_only")

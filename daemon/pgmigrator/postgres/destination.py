@@ -12,6 +12,7 @@ from pgmigrator.core.model import (
     Subscription,
 )
 from pgmigrator.core.names import Names, TableName
+from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping, marker, sequences
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
@@ -81,7 +82,19 @@ async def _read_subscription(connection: Connection, names: Names | None) -> Sub
     (row,) = rows
     counters = row.pop("counters") or {}
     conflicts = {name: n for name, n in counters.items() if name.startswith("confl_")}
-    return Subscription(**row, conflicts=conflicts)
+    publications = tuple(row.pop("publications"))
+    return Subscription(**row, publications=publications, conflicts=conflicts)
+
+
+async def followed_publications(connection: Connection, names: Names) -> tuple[str, ...]:
+    """Return the publications that our subscription follows.
+
+    :raises Refused: there is no subscription.
+    """
+    found = await _read_subscription(connection, names)
+    if found is None:
+        raise Refused(f"there is no subscription {names.subscription}")
+    return found.publications
 
 
 async def _read_tables(
@@ -89,12 +102,19 @@ async def _read_tables(
 ) -> tuple[DestinationTable, ...]:
     parameters = {"subscription_oid": subscription.oid if subscription else 0}
     notes = await bookkeeping.read(connection)
+    baselines = await bookkeeping.read_baselines(connection)
     tables = []
     for row in await fetch(connection, query("destination_tables"), parameters):
         name = TableName(row.pop("schema"), row.pop("name"))
         note = notes.get(name, bookkeeping.Note(None, created=False))
         tables.append(
-            DestinationTable(name=name, source_oid=note.source_oid, created=note.created, **row)
+            DestinationTable(
+                name=name,
+                source_oid=note.source_oid,
+                created=note.created,
+                baseline=baselines.get(note.source_oid) if note.source_oid else None,
+                **row,
+            )
         )
     unclear = [t.name for t in tables if t.state == "" and t.has_rows is None]
     filled = await tables_with_rows(connection, unclear)

@@ -15,6 +15,7 @@ from psycopg.rows import DictRow
 
 from pgmigrator.core import drain as core
 from pgmigrator.core.drain import Evidence, OtherSession, Writers
+from pgmigrator.core.insert_only import doubt
 from pgmigrator.core.marker import Marker, ServerIdentity, Step
 from pgmigrator.core.names import TableName, format_lsn
 from pgmigrator.core.report import DrainProof
@@ -30,6 +31,7 @@ from pgmigrator.postgres.connect import (
 from pgmigrator.postgres.destination import start_is_remembered
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.queries import query
+from pgmigrator.postgres.source import read_publications
 
 ACTION = "drain"
 
@@ -201,8 +203,11 @@ async def _subscription(on: Sides) -> DictRow:
 async def _evidence(on: Sides, before: DictRow) -> Evidence:
     names = on.pair.names
     tables = await fetch(on.source, query("source_tables"))
-    published = await fetch(on.source, query("publication"), {"publication": names.publication})
-    ours = bool(published) and published[0]["comment"] == names.publication_comment
+    publications = [
+        found if found and found.comment == names.publication_comment else None
+        for found in await read_publications(on.source, names)
+    ]
+    whole, _ = publications
     [rest] = await fetch(on.source, query("not_replicated"), {})
     subscribed = await fetch(
         on.destination, query("subscribed_tables"), {"subscription": names.subscription}
@@ -215,8 +220,11 @@ async def _evidence(on: Sides, before: DictRow) -> Evidence:
         unidentified={
             _name(row): row["identity_reason"] for row in tables if row["identity_reason"]
         },
-        published={_name(row): row["oid"] for row in published if row["oid"]} if ours else None,
-        whole=all(row["whole"] for row in published),
+        published=None
+        if whole is None
+        else {name: oid for p in publications if p for oid, name in p.tables.items()},
+        by_inserts=await by_inserts(on),
+        whole=all(p.whole for p in publications if p),
         subscribed={_name(row): row["state"] for row in subscribed},
         copied_from={
             name: note.source_oid
@@ -231,6 +239,21 @@ async def _evidence(on: Sides, before: DictRow) -> Evidence:
         counters=now.get("counters") or {},
         **rest,
     )
+
+
+async def by_inserts(on: Sides) -> dict[TableName, str]:
+    """Return the tables that are replicated by their inserts alone, and why rows may differ."""
+    names = on.pair.names
+    _, found = await read_publications(on.source, names)
+    if found is None or found.comment != names.publication_comment:
+        return {}
+    [counting] = await fetch(on.source, query("counting"), {})
+    baselines = await bookkeeping.read_baselines(on.destination)
+    return {
+        _name(row): doubt(row["changes"], counting["counting_since"], baselines.get(row["oid"]))
+        for row in await fetch(on.source, query("source_tables"))
+        if row["oid"] in found.tables
+    }
 
 
 async def _identity(connection: Connection) -> ServerIdentity:

@@ -82,6 +82,12 @@ class _Schedules:
     destination: Scheduled[DestinationConditions]
 
 
+def _followed(there: DestinationFacts | None, known: Names) -> tuple[str, ...]:
+    """Return the publications that our subscription follows."""
+    subscription = there.subscription if there else None
+    return subscription.publications if subscription else (known.publication,)
+
+
 class Observer:
     """Reads everything about one mapping; only reads."""
 
@@ -272,6 +278,7 @@ class Observer:
             sizes.value,
             sync_slots=self._sync_slots_of(database, there),
             watch_late_writes=Step.SWITCHED in steps and Step.COMPLETED not in steps,
+            publications=_followed(there, known),
         )
         return facts if steps & ENDED else replace(facts, conditions=await self._here(database))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from pgmigrator.postgres.connect import Connection, Endpoint, translated
 _PEEK = sql.SQL("""
 SELECT CASE get_byte(data, 0) WHEN 84 THEN data ELSE substr(data, 1, {prefix}) END AS message
   FROM pg_logical_slot_peek_binary_changes({slot}, {upto_lsn}, {upto_changes},
-       'proto_version', '1', 'publication_names', {publication})
+       'proto_version', '1', 'publication_names', {publications})
  WHERE get_byte(data, 0) IN (67, 68, 73, 84)
 """)
 
@@ -30,7 +30,7 @@ SELECT CASE get_byte(data, 0) WHEN 84 THEN data ELSE substr(data, 1, {prefix}) E
 async def peek(
     connection: Connection,
     slot: str,
-    publication: str,
+    publications: Sequence[str],
     *,
     upto_lsn: int | None = None,
     upto_changes: int | None = None,
@@ -44,18 +44,22 @@ async def peek(
         slot=sql.Literal(slot),
         upto_lsn=sql.Literal(None if upto_lsn is None else format_lsn(upto_lsn)),
         upto_changes=sql.Literal(upto_changes),
-        publication=sql.Literal(sql.Identifier(publication).as_string(None)),
+        publications=sql.Literal(
+            ", ".join(sql.Identifier(name).as_string(None) for name in publications)
+        ),
     )
     cursor = await connection.execute(statement)
     return [bytes(row["message"]) for row in await cursor.fetchall()]
 
 
-async def late_writes(connection: Connection, slot: str, publication: str, limit: int) -> int:
+async def late_writes(
+    connection: Connection, slot: str, publications: Sequence[str], limit: int
+) -> int:
     """Count published transactions that wait in the slot, without consuming them.
 
     0 means none; any other number is at least so many, since counting ends after `limit` changes.
     """
-    return count_commits(await peek(connection, slot, publication, upto_changes=limit))
+    return count_commits(await peek(connection, slot, publications, upto_changes=limit))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
-"""Our publication and slot on the source: the only things that we ever create there.
+"""Our publications and slot on the source: the only things that we ever create there.
 
 Tables are published one by one with ONLY: without it inheritance children would come along, and a
 child without identity would break the application's UPDATE. In the same transaction the result is
 read again, and rolled back unless it is exactly as planned.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import DictRow
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from pgmigrator.core.names import Names, TableName
@@ -29,31 +30,45 @@ def _only(tables: Tables) -> sql.Composed:
     )
 
 
-async def create(source: Endpoint, database: str, names: Names, tables: Tables) -> None:
-    """Create our publication with its comment and its first tables, in one transaction."""
+async def create(
+    source: Endpoint, database: str, names: Names, tables: Tables, *, insert_only: bool = False
+) -> None:
+    """Create one of our publications with its comment and first tables, in one transaction."""
+    name = sql.Identifier(_name(names, insert_only=insert_only))
+    statement = "CREATE PUBLICATION {} WITH (publish = 'insert, truncate')"
     async with source_writer(source, database, "publication") as writer, writer.transaction():
-        name = sql.Identifier(names.publication)
-        await writer.execute(sql.SQL("CREATE PUBLICATION {}").format(name))
+        await writer.execute(
+            sql.SQL(statement if insert_only else "CREATE PUBLICATION {}").format(name)
+        )
         await writer.execute(
             sql.SQL("COMMENT ON PUBLICATION {} IS {}").format(
                 name, sql.Literal(names.publication_comment)
             )
         )
         if tables:
-            await _add(writer, names, tables)
+            await _add(writer, names, tables, insert_only=insert_only)
 
 
-async def add_tables(source: Endpoint, database: str, names: Names, tables: Tables) -> None:
-    """Publish more tables; each must be named so on the source and have a usable identity."""
+def _name(names: Names, *, insert_only: bool) -> str:
+    return names.insert_only_publication if insert_only else names.publication
+
+
+async def add_tables(
+    source: Endpoint, database: str, names: Names, tables: Tables, *, insert_only: bool = False
+) -> None:
+    """Publish more tables; each must be named so on the source.
+
+    Each must have a usable identity, unless its inserts alone are published.
+    """
     async with source_writer(source, database, "publication") as writer, writer.transaction():
-        await _assert_ours(writer, names)
-        await _add(writer, names, tables)
+        await _assert_ours(writer, names, _name(names, insert_only=insert_only))
+        await _add(writer, names, tables, insert_only=insert_only)
 
 
 async def drop_tables(source: Endpoint, database: str, names: Names, tables: Tables) -> None:
     """Stop publishing tables, so that the application can update them."""
     async with source_writer(source, database, "publication") as writer, writer.transaction():
-        await _assert_ours(writer, names)
+        await _assert_ours(writer, names, names.publication)
         await writer.execute(
             sql.SQL("ALTER PUBLICATION {} DROP TABLE {}").format(
                 sql.Identifier(names.publication), _only(tables)
@@ -61,16 +76,29 @@ async def drop_tables(source: Endpoint, database: str, names: Names, tables: Tab
         )
 
 
-async def _add(writer: SourceWriter, names: Names, tables: Tables) -> None:
-    before = await _published(writer, names)
+async def _add(writer: SourceWriter, names: Names, tables: Tables, *, insert_only: bool) -> None:
+    name = _name(names, insert_only=insert_only)
+    before = await _published(writer, name)
     await writer.execute(
-        sql.SQL("ALTER PUBLICATION {} ADD TABLE {}").format(
-            sql.Identifier(names.publication), _only(tables)
-        )
+        sql.SQL("ALTER PUBLICATION {} ADD TABLE {}").format(sql.Identifier(name), _only(tables))
     )
     planned = before | dict(tables)
-    if await _published(writer, names) != planned:
+    if await _published(writer, name) != planned:
         raise Refused("the publication would hold other tables than planned; trying again")
+    if await _hinders(writer, name):
+        await _assert_identities(writer, planned)
+
+
+async def _hinders(writer: SourceWriter, name: str) -> bool:
+    """Tell whether UPDATE or DELETE of a published table needs its identity."""
+    rows = await writer.read(
+        "SELECT FROM pg_publication WHERE pubname = %(name)s AND (pubupdate OR pubdelete)",
+        {"name": name},
+    )
+    return bool(rows)
+
+
+async def _assert_identities(writer: SourceWriter, planned: Mapping[int, TableName]) -> None:
     unusable = [
         f'"{row["schema"]}"."{row["name"]}"'
         for row in await writer.read(query("source_tables"), {})
@@ -80,28 +108,39 @@ async def _add(writer: SourceWriter, names: Names, tables: Tables) -> None:
         raise Refused(f"without a usable replica identity: {', '.join(unusable)}")
 
 
-async def _published(writer: SourceWriter, names: Names) -> dict[int, TableName]:
-    rows = await writer.read(query("publication"), {"publication": names.publication})
+async def _published(writer: SourceWriter, name: str) -> dict[int, TableName]:
+    return _tables(await _read(writer, name))
+
+
+def _tables(rows: Iterable[DictRow]) -> dict[int, TableName]:
     return {r["oid"]: TableName(r["schema"], r["name"]) for r in rows if r["oid"] is not None}
+
+
+async def _read(writer: SourceWriter, name: str) -> list[DictRow]:
+    return await writer.read(query("publication"), {"publication": name, "updates": True})
 
 
 async def assert_publishes(
     source: Endpoint, database: str, names: Names, planned: set[int]
 ) -> None:
-    """Make sure, right now, that our publication still publishes these tables, by oid.
+    """Make sure, right now, that our publications still publish these tables, by oid.
 
-    :raises Refused: it does not.
+    :raises Refused: they do not.
     """
     async with source_writer(source, database, "publication") as writer:
-        await _assert_ours(writer, names)
-        if not planned <= (await _published(writer, names)).keys():
+        await _assert_ours(writer, names, names.publication)
+        found: dict[int, TableName] = {}
+        for name in names.publications:
+            rows = await _read(writer, name)
+            found |= _tables(r for r in rows if r["comment"] == names.publication_comment)
+        if not planned <= found.keys():
             raise Refused("the publication has lost tables; observing again")
 
 
-async def _assert_ours(writer: SourceWriter, names: Names) -> None:
-    rows = await writer.read(query("publication"), {"publication": names.publication})
+async def _assert_ours(writer: SourceWriter, names: Names, name: str) -> None:
+    rows = await _read(writer, name)
     if not rows or rows[0]["comment"] != names.publication_comment:
-        raise Refused(f"publication {names.publication} is not ours; it was left alone")
+        raise Refused(f"publication {name} is not ours; it was left alone")
 
 
 async def create_slot(source: Endpoint, database: str, names: Names) -> None:
@@ -112,7 +151,7 @@ async def create_slot(source: Endpoint, database: str, names: Names) -> None:
     }
     async with source_writer(source, database, "slot", options=options) as writer:
         async with writer.transaction():
-            await _assert_ours(writer, names)
+            await _assert_ours(writer, names, names.publication)
         await writer.execute(
             sql.SQL("SELECT pg_create_logical_replication_slot({}, 'pgoutput')").format(
                 sql.Literal(names.subscription)
@@ -131,7 +170,7 @@ async def drop_slots(
     """
     async with source_writer(source, database, "slot") as writer:
         if not subscribed:
-            await _assert_ours(writer, names)
+            await _assert_ours(writer, names, names.publication)
         rows = await writer.read(
             "SELECT slot_name::text AS name FROM pg_replication_slots"
             " WHERE slot_name LIKE %(sync_slots)s",

@@ -10,6 +10,7 @@ from dataclasses import replace
 from psycopg import sql
 
 from pgmigrator.core.marker import Step
+from pgmigrator.core.names import quote_identifier
 from pgmigrator.errors import Refused, Unreachable
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.confirm import until_inactive
@@ -21,8 +22,13 @@ from pgmigrator.postgres.queries import query
 ACTION = "RemoveReplication"
 
 #: the tables of our schema on the destination
-BOOKKEEPING = ("tables", "triggers", "start")
+BOOKKEEPING = ("tables", "triggers", "start", "insert_only")
 SLOT_TIMEOUT_S = 15.0
+
+_COMMENTS = """
+SELECT pubname::text AS name, coalesce(obj_description(oid, 'pg_publication'), '') AS comment
+  FROM pg_publication WHERE pubname = ANY(%(names)s) ORDER BY pubname
+"""
 
 
 async def remove(pair: DatabasePair, *, source_known: bool = True) -> tuple[str, ...]:
@@ -58,7 +64,9 @@ def by_hand(pair: DatabasePair) -> tuple[str, ...]:
     """Return the SQL that removes what we made on the source, as far as names tell."""
     return (
         f"SELECT pg_drop_replication_slot('{pair.names.subscription}');",
-        f'DROP PUBLICATION "{pair.names.publication}";  -- in database "{pair.database}"',
+        "DROP PUBLICATION IF EXISTS"
+        f" {', '.join(map(quote_identifier, pair.names.publications))};"
+        f"  -- in database {quote_identifier(pair.database)}",
     )
 
 
@@ -106,13 +114,17 @@ async def _drop_bookkeeping(connection: Connection) -> None:
 async def _clean_source(
     pair: DatabasePair, subscriptions: frozenset[int], system_identifier: int
 ) -> tuple[str, ...]:
-    """Drop slots and publication; slots first, since the publication's comment says whose they are.
+    """Drop slots and publications; slots first, since a publication's comment says whose they are.
 
     `subscriptions` are those that the destination server still has: their slots are in use.
     """
     async with source_writer(pair.source, pair.database, ACTION) as writer:
-        rows = await writer.read(query("publication"), {"publication": pair.names.publication})
-        if rows and rows[0]["comment"] != pair.names.publication_comment:
+        comments = {
+            row["name"]: row["comment"]
+            for row in await writer.read(_COMMENTS, {"names": list(pair.names.publications)})
+        }
+        ours = pair.names.publication_comment
+        if comments.get(pair.names.publication, ours) != ours:
             return by_hand(pair)[:1]  # another daemon's: whose the slot is, a person must say
         slots = await writer.read(
             query("replication_left"),
@@ -123,10 +135,9 @@ async def _clean_source(
             for row in slots
             if row["sync_subscription_oid"] not in subscriptions
         ]
-        if rows:
-            await writer.execute(
-                sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(pair.names.publication))
-            )
+        for name, comment in comments.items():
+            if comment == ours:
+                await writer.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(name)))
     return tuple(statement for statement in left if statement)
 
 

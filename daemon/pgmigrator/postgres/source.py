@@ -1,6 +1,6 @@
 """Reading the source's side of one database: catalogs only, in a read-only session."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from psycopg.errors import LockNotAvailable
 
@@ -63,28 +63,32 @@ async def read_source(
     *,
     sync_slots: str,
     watch_late_writes: bool,
+    publications: Sequence[str],
 ) -> SourceFacts:
     """Read one database of the source; the connection is to that database.
 
     `sizes` are bytes by table oid, read on a schedule of their own. `sync_slots` is the LIKE
-    pattern of the subscription's table-sync slots.
+    pattern of the subscription's table-sync slots, `publications` what it follows.
     """
     # The slot before the WAL position: the lag is then never below zero by the order of reading.
     slot = await _read_slot(connection, names, sync_slots)
     (activity,) = await fetch(connection, query("source_activity"), {})
     (never,) = await fetch(connection, query("not_replicated"), {})
+    (counting,) = await fetch(connection, query("counting"), {})
+    publication, insert_only = await read_publications(connection, names)
     late_writes = None
     if watch_late_writes and slot is not None and not slot.active and slot.wal_status != "lost":
         # peeking reads up to the flushed end of the WAL, and waits where that is amid a record
         await SourceWriter(connection).execute(NUDGE)
         late_writes = await late_writes_in(
-            connection, names.subscription, names.publication, LATE_WRITES_MAX
+            connection, names.subscription, publications, LATE_WRITES_MAX
         )
     return SourceFacts(
         server=await read_server(connection),
         database=await read_database(connection, database),
         tables=await _read_tables(connection, sizes),
-        publication=await read_publication(connection, names.publication),
+        publication=publication,
+        insert_only=insert_only,
         slot=slot,
         sequences=await sequences.read_source(connection),
         blocked_sessions=activity["blocked_sessions"],
@@ -92,13 +96,26 @@ async def read_source(
         open_writers=tuple(activity["open_writers"]),
         unlogged_tables=tuple(never["unlogged_tables"]),
         large_objects=never["large_objects"],
+        counting_since=counting["counting_since"],
         late_writes=late_writes,
     )
 
 
-async def read_publication(connection: Connection, publication: str) -> Publication | None:
-    """Read the publication of that name; None: there is none."""
-    rows = await fetch(connection, query("publication"), {"publication": publication})
+async def read_publications(
+    connection: Connection, names: Names
+) -> tuple[Publication | None, Publication | None]:
+    """Read both publications of our names, the second of inserts only; None: it is not there."""
+    return (
+        await _read_publication(connection, names.publication, updates=True),
+        await _read_publication(connection, names.insert_only_publication, updates=False),
+    )
+
+
+async def _read_publication(
+    connection: Connection, publication: str, *, updates: bool
+) -> Publication | None:
+    parameters = {"publication": publication, "updates": updates}
+    rows = await fetch(connection, query("publication"), parameters)
     if not rows:
         return None
     tables = {r["oid"]: TableName(r["schema"], r["name"]) for r in rows if r["oid"] is not None}
@@ -137,6 +154,7 @@ async def _read_tables(connection: Connection, sizes: Mapping[int, int]) -> tupl
             estimated_bytes=sizes.get(row["oid"], 0),
             partition_reason=leaves.get(row["oid"], unremarkable)["reason"],
             partition_collations=tuple(leaves.get(row["oid"], unremarkable)["collations"]),
+            changes=row["changes"],
         )
         for row in tables
     )

@@ -4,11 +4,13 @@ The slot exists already, so CREATE SUBSCRIPTION runs inside a transaction: eithe
 the marker's `subscribed` and the bookkeeping are there, or none of them is.
 """
 
+from collections.abc import Iterable, Mapping
+
 import psycopg
 from psycopg import sql
 
 from pgmigrator.core.marker import Marker, ServerIdentity, Step
-from pgmigrator.core.model import Publication
+from pgmigrator.core.model import Baseline, Publication
 from pgmigrator.core.names import Names, TableName
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping
@@ -24,36 +26,39 @@ async def create(
     database: str,
     names: Names,
     marker: Marker,
-    publication: Publication,
+    publications: Mapping[str, Publication],
+    baselines: Mapping[int, Baseline],
     identities: tuple[ServerIdentity, ServerIdentity],
 ) -> None:
-    """Subscribe to the publication with an initial copy, and mark `subscribed` with it.
+    """Subscribe to the publications with an initial copy, and mark `subscribed` with it.
 
-    `identities` are source and destination as they are now: a later change of either means that
-    the copy can no longer be trusted.
+    `baselines` are what the source counted, before their copy, of tables that are replicated by
+    their inserts alone, by source oid. `identities` are source and destination as they are now: a
+    later change of either means that the copy can no longer be trusted.
 
     :raises Refused: a table that would be copied into holds a row.
     """
     async with session(
         destination, database, "subscribe", autocommit=False, secret=True
     ) as connection:
-        tables = await _existing(connection, publication)
+        tables = await _existing(connection, publications.values())
         if filled := await tables_with_rows(connection, [name for _, name in tables]):
             names_text = ", ".join(sorted(map(str, filled)))
             raise Refused(f"not copying into tables that hold rows: {names_text}")
         await bookkeeping.remember(connection, tables, created=True)
+        await bookkeeping.remember_baselines(connection, tables, baselines)
         await remember_start(connection)
         # a time-out that the server has for our role would end the apply worker again and again
         await override_own_settings(connection, destination.instance.user, database)
         await connection.execute(
             sql.SQL(
-                "CREATE SUBSCRIPTION {name} CONNECTION {conninfo} PUBLICATION {publication}"
+                "CREATE SUBSCRIPTION {name} CONNECTION {conninfo} PUBLICATION {publications}"
                 " WITH (create_slot = false, slot_name = {slot}, copy_data = true, enabled = true,"
                 " streaming = parallel, two_phase = false, disable_on_error = false)"
             ).format(
                 name=sql.Identifier(names.subscription),
                 conninfo=sql.Literal(source.subscription_conninfo(database)),
-                publication=sql.Identifier(names.publication),
+                publications=sql.SQL(", ").join(map(sql.Identifier, publications)),
                 slot=sql.Literal(names.subscription),
             )
         )
@@ -72,7 +77,7 @@ async def create(
 
 
 async def _existing(
-    connection: Connection, publication: Publication
+    connection: Connection, publications: Iterable[Publication]
 ) -> list[tuple[int, TableName]]:
     """Leave out what the destination lacks: subscribing to it would fail as a whole."""
     rows = await fetch(
@@ -81,13 +86,28 @@ async def _existing(
         " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r'",
     )
     there = {TableName(row["schema"], row["name"]) for row in rows}
-    return [(oid, name) for oid, name in publication.tables.items() if name in there]
+    return [
+        (oid, name)
+        for publication in publications
+        for oid, name in publication.tables.items()
+        if name in there
+    ]
+
+
+async def forget_counts(destination: Endpoint, database: str) -> None:
+    """Forget every baseline: the source does not count any more, so that they prove nothing."""
+    async with session(destination, database, "subscription") as connection:
+        await bookkeeping.forget_baselines(connection)
 
 
 async def refresh(
-    destination: Endpoint, database: str, names: Names, tables: list[tuple[int, TableName]]
+    destination: Endpoint,
+    database: str,
+    names: Names,
+    tables: list[tuple[int, TableName]],
+    baselines: Mapping[int, Baseline],
 ) -> None:
-    """Subscribe to the tables that the publication has gained; each is known to be empty."""
+    """Subscribe to the tables that the publications have gained; each is known to be empty."""
     async with session(destination, database, "refresh") as connection:
         if filled := await tables_with_rows(connection, [name for _, name in tables]):
             names_text = ", ".join(sorted(map(str, filled)))
@@ -95,6 +115,7 @@ async def refresh(
         async with connection.transaction():
             # what we created is noted so already
             await bookkeeping.remember(connection, tables, created=False)
+            await bookkeeping.remember_baselines(connection, tables, baselines)
         # refuses to run inside a transaction
         await connection.execute(
             sql.SQL("ALTER SUBSCRIPTION {} REFRESH PUBLICATION").format(

@@ -18,7 +18,8 @@ from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres import triggers
 from pgmigrator.postgres.confirm import NUDGE
 from pgmigrator.postgres.connect import Connection, fetch, session
-from pgmigrator.postgres.drain import Sides, prove, refused, sides
+from pgmigrator.postgres.destination import followed_publications
+from pgmigrator.postgres.drain import Sides, by_inserts, prove, refused, sides
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.pause import applied_lsn, resume, stop, uninterrupted
 from pgmigrator.postgres.pgoutput import late_writes
@@ -141,7 +142,10 @@ async def _written_since(on: Sides, proof: DrainProof) -> bool:
     if await applied_lsn(on.destination, names.subscription) > (proof.lsn or 0):
         return True
     await on.writer.execute(NUDGE)  # flushes what was committed asynchronously
-    waiting = await late_writes(on.source, names.subscription, names.publication, limit=1)
+    followed = await followed_publications(on.destination, names)
+    if any((await by_inserts(on)).values()):
+        return True
+    waiting = await late_writes(on.source, names.subscription, followed, limit=1)
     return waiting > 0
 
 

@@ -21,6 +21,7 @@ from pgmigrator.core.pgoutput import RowChanges, net_changes
 from pgmigrator.errors import Refused
 from pgmigrator.postgres.confirm import until_confirmed
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, source_writer
+from pgmigrator.postgres.destination import followed_publications
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.pause import applied_lsn, paused
 from pgmigrator.postgres.pgoutput import exported_slot, peek
@@ -104,7 +105,7 @@ async def count_rows(
 async def _snapshots(
     pair: DatabasePair, pause: AbstractAsyncContextManager[object], timeout_seconds: float
 ) -> AsyncIterator[_Snapshots]:
-    name, publication = pair.names.subscription, pair.names.publication
+    name = pair.names.subscription
     async with (
         _snapshot_session(pair.source, pair.database) as source,
         _snapshot_session(pair.destination, pair.database) as destination,
@@ -113,6 +114,7 @@ async def _snapshots(
             source_writer(pair.source, pair.database, ACTION) as writer,
             session(pair.destination, pair.database, ACTION) as control,
         ):
+            followed = await followed_publications(control, pair.names)
             before = await _streaming(control, name)
             async with exported_slot(pair.source, pair.database, ACTION, timeout_seconds) as slot:
                 await source.execute(
@@ -127,7 +129,7 @@ async def _snapshots(
                 streaming = before & await _streaming(destination, name)
                 # nothing lies between if no transaction was applied since the slot's snapshot
                 messages = (
-                    await peek(slot.connection, slot.name, publication, upto_lsn=applied)
+                    await peek(slot.connection, slot.name, followed, upto_lsn=applied)
                     if applied > slot.lsn
                     else []
                 )

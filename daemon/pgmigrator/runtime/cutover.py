@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from pgmigrator.core import insert_only, plan
 from pgmigrator.core.commands import Blocker, Command, Outcome, OutcomeStatus, Verb
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.names import TableName
@@ -180,11 +181,7 @@ async def _abort(
 
 def _excluded(unit: Unit) -> frozenset[TableName]:
     """Tables that the settings leave out on purpose."""
-    if unit.last is None or unit.last.source is None:
-        return frozenset()
-    if unit.last.policy.tables_without_identity != "exclude":
-        return frozenset()
-    return frozenset(t.name for t in unit.last.source.tables if not t.identity_usable)
+    return plan.excluded(unit.last) if unit.last else frozenset()
 
 
 async def _unswitch(runner: MappingRunner, units: Sequence[Unit], _: Command) -> Outcome:
@@ -261,8 +258,19 @@ def _against(unit: Unit, marker: Marker, *, unreachable: bool) -> list[Blocker]:
     source = unit.last.source if unit.last else None
     if source is None and unreachable:
         return []  # a source that is gone does not prevent the end
-    if source is not None and source.late_writes == 0:
+    if unit.last is not None and insert_only.quiet(unit.last):
         return []
+    if source is not None and source.late_writes == 0 and unit.last is not None:
+        return [
+            Blocker(
+                database=unit.database,
+                object=f"table {table.name}",
+                status="fail",
+                reason=why,
+                fix="carry the changes over by hand, then `complete --force --reason ...`",
+            )
+            for table, why in insert_only.in_doubt(unit.last)
+        ]
     late = source.late_writes if source is not None else None
     return [
         Blocker(

@@ -164,12 +164,16 @@ async def restore_schema(work: Work, _: a.RestoreSchema) -> None:
 
 async def create_publication(work: Work, action: a.CreatePublication) -> None:
     """See the action."""
-    await publication.create(work.source, work.obs.database, work.names, action.tables)
+    await publication.create(
+        work.source, work.obs.database, work.names, action.tables, insert_only=action.insert_only
+    )
 
 
 async def add_to_publication(work: Work, action: a.AddToPublication) -> None:
     """See the action."""
-    await publication.add_tables(work.source, work.obs.database, work.names, action.tables)
+    await publication.add_tables(
+        work.source, work.obs.database, work.names, action.tables, insert_only=action.insert_only
+    )
 
 
 async def drop_from_publication(work: Work, action: a.DropFromPublication) -> None:
@@ -185,7 +189,6 @@ async def create_slot(work: Work, _: a.CreateSlot) -> None:
 async def create_subscription(work: Work, _: a.CreateSubscription) -> None:
     """See the action."""
     here, there = work.here, work.there
-    assert here.publication is not None
     assert there.marker is not None
     await subscription.create(
         work.source,
@@ -193,7 +196,8 @@ async def create_subscription(work: Work, _: a.CreateSubscription) -> None:
         work.obs.database,
         work.names,
         there.marker,
-        here.publication,
+        plan.our_publications(work.obs),
+        plan.baselines(work.obs),
         (here.server.identity, there.server.identity),
     )
 
@@ -206,7 +210,9 @@ async def refresh_subscription(work: Work, _: a.RefreshSubscription) -> None:
     await publication.assert_publishes(
         work.source, work.obs.database, work.names, set(plan.published(work.obs))
     )
-    await subscription.refresh(work.destination, work.obs.database, work.names, tables)
+    await subscription.refresh(
+        work.destination, work.obs.database, work.names, tables, plan.baselines(work.obs)
+    )
 
 
 async def enable_subscription(work: Work, _: a.EnableSubscription) -> None:
@@ -221,6 +227,11 @@ async def remember_start(work: Work, _: a.RememberStart) -> None:
         connection.transaction(),
     ):
         await destination.remember_start(connection)
+
+
+async def forget_counts(work: Work, _: a.ForgetCounts) -> None:
+    """See the action."""
+    await subscription.forget_counts(work.destination, work.obs.database)
 
 
 async def disable_subscription(work: Work, _: a.DisableSubscription) -> None:
@@ -321,6 +332,7 @@ HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {
     a.RefreshSubscription: refresh_subscription,
     a.EnableSubscription: enable_subscription,
     a.RememberStart: remember_start,
+    a.ForgetCounts: forget_counts,
     a.DisableSubscription: disable_subscription,
     a.MarkCopied: mark_copied,
     a.RestoreRest: restore_rest,

@@ -15,7 +15,6 @@ from pgmigrator.settings.sources import ANY_NAME, Mistakes, Variables, gather, i
 NOT_BUILT: tuple[tuple[str, str | None], ...] = (
     ("copy_method", "snapshot"),
     ("rate_limit", None),
-    ("tables_without_identity", "insert_only"),
 )
 
 # Our own words for pydantic's error types: its texts may quote what was given.

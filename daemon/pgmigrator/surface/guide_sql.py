@@ -3,7 +3,11 @@
 
 from collections.abc import Iterable
 
-from pgmigrator.core.names import publication_name, quote_identifier
+from pgmigrator.core.names import (
+    insert_only_publication_name,
+    publication_name,
+    quote_identifier,
+)
 from pgmigrator.surface.guide_facts import Facts
 from pgmigrator.surface.quoting import code, literal
 
@@ -64,8 +68,9 @@ def verify(facts: Facts) -> str:
 
 def leftovers(facts: Facts) -> str:
     """What must be gone from the source after `complete`."""
-    publication = publication_name(facts.mapping)
-    publications = _in((publication, f"{publication}_insert_only"))
+    publications = _in(
+        (publication_name(facts.mapping), insert_only_publication_name(facts.mapping))
+    )
     return code(
         "sql",
         (

@@ -7,7 +7,15 @@ side and how its findings may weigh; one that only matters before anything is cr
 """
 
 from pgmigrator.core.model import Observation, Problem
-from pgmigrator.core.preflight import collations, conditions, course, databases, servers, tables
+from pgmigrator.core.preflight import (
+    collations,
+    conditions,
+    course,
+    databases,
+    identity,
+    servers,
+    tables,
+)
 from pgmigrator.core.preflight.finding import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -15,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     *databases.CHECKS,
     *conditions.CHECKS,
     *collations.CHECKS,
+    *identity.CHECKS,
     *tables.CHECKS,
     *course.CHECKS,
 )

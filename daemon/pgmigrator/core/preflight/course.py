@@ -74,15 +74,18 @@ def leftovers(obs: Observation) -> Iterator[Found]:
     """What `complete` could not remove from a source that did not answer."""
     if obs.marker is None or Step.COMPLETED not in obs.marker.steps or obs.names is None:
         return
-    slot, publication = obs.names.subscription, obs.names.publication
-    unseen = obs.source is None and obs.marker.source_left
-    slot_left, publication_left = plan.left_on_source(obs)
-    if unseen or slot_left:
+    slot, publications = obs.names.subscription, obs.names.publications
+    left = plan.left_on_source(obs)
+    if obs.source is None and obs.marker.source_left:
+        both = obs.policy.tables_without_identity == "insert_only"
+        left = (slot, *publications[: 2 if both else 1])
+    if slot in left:
         fix = f"on the source: SELECT pg_drop_replication_slot('{slot}')"
         yield DEGRADES, slot, "our slot is still on the source", fix
-    if unseen or publication_left:
-        fix = f"in the source's database: DROP PUBLICATION {quote_identifier(publication)}"
-        yield DEGRADES, publication, "our publication is still on the source", fix
+    for publication in publications:
+        if publication in left:
+            fix = f"in the source's database: DROP PUBLICATION {quote_identifier(publication)}"
+            yield DEGRADES, publication, "our publication is still on the source", fix
 
 
 CHECKS: tuple[Check, ...] = (

@@ -106,16 +106,18 @@ def one_mapping_per_name(obs: Observation) -> Iterator[Found]:
 def publication_is_ours(obs: Observation) -> Iterator[Found]:
     """Nobody else owns a publication with our name."""
     assert obs.source is not None
-    publication = obs.source.publication
-    if publication is None or obs.names is None:
+    if obs.names is None:
         return
-    if publication.comment != obs.names.publication_comment:
-        yield (
-            BLOCKS,
-            obs.names.publication,
-            "the source has a publication of that name that is not ours",
-            "rename the mapping, or drop the publication if nothing uses it",
-        )
+    needs_both = obs.policy.tables_without_identity == "insert_only"
+    found = (obs.source.publication, obs.source.insert_only if needs_both else None)
+    for name, publication in zip(obs.names.publications, found, strict=True):
+        if publication is not None and publication.comment != obs.names.publication_comment:
+            yield (
+                BLOCKS,
+                name,
+                "the source has a publication of that name that is not ours",
+                "rename the mapping, or drop the publication if nothing uses it",
+            )
 
 
 @check("source", BLOCKS, before=True)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pgmigrator.core import plan
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
-from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.preflight.finding import (
     DEGRADES,
     NOTE,
@@ -14,29 +13,6 @@ from pgmigrator.core.preflight.finding import (
     check,
     ended,
 )
-
-
-@check("source", DEGRADES, NOTE)
-def replica_identity(obs: Observation) -> Iterator[Found]:
-    """Every table can be updated and deleted from while it is published."""
-    assert obs.source is not None
-    if ended(obs):
-        return
-    for table in obs.source.tables:
-        if table.identity_usable:
-            continue
-        if table.identity_candidate:
-            index = quote_identifier(table.identity_candidate)
-            identity = f"USING INDEX {index}"
-        else:
-            identity = "FULL"
-        yield (
-            NOTE if obs.policy.tables_without_identity == "exclude" else DEGRADES,
-            f"table {table.name}",
-            f"it is not migrated: {table.identity_reason}",
-            "on the source, and on the destination if the table is there already: ALTER TABLE"
-            f" {table.name} REPLICA IDENTITY {identity}; (or add a primary key)",
-        )
 
 
 @check("source", DEGRADES)
@@ -65,17 +41,19 @@ def unlogged_tables(obs: Observation) -> Iterator[Found]:
 
 @check("source", DEGRADES)
 def publication_is_whole(obs: Observation) -> Iterator[Found]:
-    """Our publication still publishes every change of its tables."""
-    publication = plan.our_publication(obs)
-    if publication is None or publication.whole or ended(obs):
+    """Our publications still publish what they were made for."""
+    if obs.names is None or ended(obs):
         return
-    assert obs.names is not None
-    yield (
-        DEGRADES,
-        f"publication {obs.names.publication}",
-        "somebody altered it: it does not publish every change any more, and changes may be lost",
-        "copy the database anew (drop it on the destination)",
-    )
+    found = (plan.our_publication(obs), plan.our_insert_only(obs))
+    for name, publication in zip(obs.names.publications, found, strict=True):
+        if publication is not None and not publication.whole:
+            yield (
+                DEGRADES,
+                f"publication {name}",
+                "somebody altered it: it does not publish what it was made for any more, and"
+                " changes may be lost",
+                "copy the database anew (drop it on the destination)",
+            )
 
 
 @check("source", DEGRADES)
@@ -114,7 +92,7 @@ def tables_not_followed(obs: Observation) -> Iterator[Found]:
     assert obs.destination is not None
     there = {table.name: table for table in obs.destination.tables}
     for table in plan.uncopied(obs):
-        if not table.identity_usable:
+        if not plan.replicable(table, obs):
             continue
         counterpart = there.get(table.name)
         if counterpart is None:
@@ -145,7 +123,6 @@ def sequences_missing(obs: Observation) -> Iterator[Found]:
 
 
 CHECKS: tuple[Check, ...] = (
-    replica_identity,
     large_objects,
     unlogged_tables,
     publication_is_whole,

@@ -1,7 +1,8 @@
 -- The publication of our name, table by table; one row without a table if it is empty. It is whole
--- if it publishes every action of whole tables, each under its own name.
+-- if it publishes whole tables, each under its own name, and every action that it should.
 SELECT coalesce(obj_description(p.oid, 'pg_publication'), '') AS comment,
-       p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND NOT p.pubviaroot
+       p.pubinsert AND p.pubtruncate AND NOT p.pubviaroot
+         AND p.pubupdate = %(updates)s AND p.pubdelete = %(updates)s
          AND NOT p.puballtables AND r.prqual IS NULL AND r.prattrs IS NULL
          AND NOT EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid) AS whole,
        c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name

@@ -8,6 +8,8 @@ WITH generated AS MATERIALIZED (
 )
 SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
        greatest(c.reltuples, 0)::bigint AS estimated_rows,
+       -- counted whether they were committed or not, TRUNCATE not at all
+       pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid) AS changes,
        CASE c.relreplident
          WHEN 'f' THEN CASE WHEN hostile.type IS NOT NULL
               THEN 'its identity is FULL, but type ' || hostile.type || ' has no equality'

@@ -1,5 +1,6 @@
 -- Our subscription, its workers and its counters (confl_* columns differ by version).
 SELECT s.oid::bigint, s.subenabled AS enabled, s.subslotname::text AS slot_name,
+       s.subpublications AS publications,
        EXISTS (SELECT FROM pg_stat_subscription w
                 WHERE w.subid = s.oid AND w.worker_type = 'apply' AND w.pid IS NOT NULL)
          AS worker_running,
