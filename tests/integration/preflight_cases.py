@@ -644,6 +644,12 @@ TABLES = (
         object="table ",
         here=("CREATE UNLOGGED TABLE t (i int PRIMARY KEY)",),
     ),
+    Case(
+        check="unlogged_tables",
+        severity=DEGRADES,
+        object="table ",
+        here=("CREATE UNLOGGED TABLE t (i int PRIMARY KEY)", "INSERT INTO t VALUES (1)"),
+    ),
 )
 
 CASES: tuple[Case, ...] = (*SERVERS, *DATABASES, *CONDITIONS, *TABLES)

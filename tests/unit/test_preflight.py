@@ -236,6 +236,13 @@ FIRES: list[Case] = [
     ("large_objects", DEGRADES, "shop", STREAMING, {"source.large_objects": 3}),
     (
         "unlogged_tables",
+        DEGRADES,
+        f"table {ITEMS}",
+        STREAMING,
+        {"source.unlogged_tables": (str(ITEMS),), "source.unlogged_with_rows": (str(ITEMS),)},
+    ),
+    (
+        "unlogged_tables",
         NOTE,
         f"table {ITEMS}",
         STREAMING,

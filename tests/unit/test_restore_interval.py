@@ -1,9 +1,11 @@
 """A restore that cannot mend a difference does not dump the source in every tick."""
 
 from pgmigrator.core.history import History
-from pgmigrator.runtime.unit import RESTORE_INTERVAL_SECONDS, Unit
+from pgmigrator.postgres.failures import Failure
+from pgmigrator.runtime.unit import RESTORE_INTERVAL_MAX_SECONDS, RESTORE_INTERVAL_SECONDS, Unit
 
 AT = 1_000.0
+BROKEN, OTHER = Failure("index a", "no operator class"), Failure("index b", "no operator class")
 
 
 def test_the_rest_is_restored_again_only_after_a_while() -> None:
@@ -12,3 +14,15 @@ def test_the_rest_is_restored_again_only_after_a_while() -> None:
     unit.restored_at = AT
     assert unit.waiting(AT + RESTORE_INTERVAL_SECONDS - 1) == {"RestoreRest"}
     assert unit.waiting(AT + RESTORE_INTERVAL_SECONDS) == frozenset()
+
+
+def test_what_fails_alike_is_tried_less_and_less_often() -> None:
+    unit = Unit("orders", "shop", History(started_at=AT))
+    waits = []
+    for failures in ((BROKEN,), (BROKEN,), (BROKEN,), (OTHER,), (), ()):
+        unit.rest_restored(failures, AT)
+        waits.append(next(n for n in range(1000) if not unit.waiting(AT + n)))
+    assert waits == [30, 60, 120, 30, 30, 30]
+    for _ in range(50):
+        unit.rest_restored((BROKEN,), AT)
+    assert not unit.waiting(AT + RESTORE_INTERVAL_MAX_SECONDS)

@@ -204,6 +204,8 @@ class SourceFacts:
     open_writers: tuple[str, ...] = ()
     #: what logical replication never carries
     unlogged_tables: tuple[str, ...] = ()
+    #: those of them that hold rows, or may
+    unlogged_with_rows: tuple[str, ...] = ()
     large_objects: int = 0
     #: since when `SourceTable.changes` counts: changes whenever counts may have been lost (a reset,
     #: a crash); "": nothing is counted

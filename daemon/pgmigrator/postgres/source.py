@@ -95,6 +95,9 @@ async def read_source(
         oldest_transaction_at=activity["oldest_transaction_at"],
         open_writers=tuple(activity["open_writers"]),
         unlogged_tables=tuple(never["unlogged_tables"]),
+        unlogged_with_rows=tuple(
+            row["name"] for row in await fetch(connection, query("unlogged_with_rows"), {})
+        ),
         large_objects=never["large_objects"],
         counting_since=counting["counting_since"],
         late_writes=late_writes,

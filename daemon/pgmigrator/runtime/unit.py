@@ -9,8 +9,10 @@ from pgmigrator.core.model import Measured, Observation, Phase, RowCounts
 from pgmigrator.core.report import DrainProof
 from pgmigrator.postgres.failures import Failure as RestoreFailure
 
-#: what the last restore could not mend, the next one may not either: each dumps the source
+#: what the last restore could not mend, the next one may not either: each dumps the source; doubled
+#: while the same objects fail again
 RESTORE_INTERVAL_SECONDS = 30.0
+RESTORE_INTERVAL_MAX_SECONDS = 480.0
 
 
 @dataclass(slots=True)
@@ -42,6 +44,8 @@ class Unit:
     restore_failures: dict[str, tuple[RestoreFailure, ...]] = field(default_factory=dict)
     #: when the rest was last restored, in epoch seconds
     restored_at: float = 0.0
+    #: how often in a row the rest was restored with the same failures
+    restored_alike: int = 0
     drain: DrainProof | None = None
     last: Observation | None = None
     #: the subscription may be stopped for a moment: observation waits for it
@@ -56,8 +60,16 @@ class Unit:
     def waiting(self, now: float) -> frozenset[str]:
         """Return the kinds that wait for their back-off."""
         waiting = frozenset(kind for kind, f in self.failures.items() if f.next_at > now)
-        again = self.restored_at + RESTORE_INTERVAL_SECONDS > now
+        wait = RESTORE_INTERVAL_SECONDS * 2.0 ** min(self.restored_alike, 10)
+        again = self.restored_at + min(wait, RESTORE_INTERVAL_MAX_SECONDS) > now
         return waiting | {"RestoreRest"} if again else waiting
+
+    def rest_restored(self, failures: tuple[RestoreFailure, ...], at: float) -> None:
+        """Remember what a restore of the rest could not mend, at `at` (epoch seconds)."""
+        alike = bool(failures) and failures == self.restore_failures.get("rest")
+        self.restored_alike = self.restored_alike + 1 if alike else 0
+        self.restore_failures["rest"] = failures
+        self.restored_at = at
 
     @property
     def stale(self) -> bool:

@@ -157,7 +157,7 @@ async def drop_unfinished_database(work: Work, _: a.DropUnfinishedDatabase) -> N
 async def restore_schema(work: Work, _: a.RestoreSchema) -> None:
     """See the action."""
     if not (work.there.has_user_objects and plan.adopted_is_restored(work.obs)):
-        await _restore(work, "schema", restore.restore_schema)
+        work.unit.restore_failures["schema"] = await _restore(work, restore.restore_schema)
     await work.mark(Step.SCHEMA_DONE)
     work.observer.expire(work.obs.database)
 
@@ -246,17 +246,17 @@ async def mark_copied(work: Work, _: a.MarkCopied) -> None:
 
 async def restore_rest(work: Work, _: a.RestoreRest) -> None:
     """See the action."""
-    await _restore(work, "rest", restore.restore_rest)
-    work.unit.restored_at = time.time()
+    failures = await _restore(work, restore.restore_rest)
+    work.unit.rest_restored(failures, time.time())
     await work.mark(Step.INDEXED)
     work.observer.expire(work.obs.database)
 
 
-async def _restore(work: Work, part: str, restore_part: Restore) -> None:
+async def _restore(work: Work, restore_part: Restore) -> tuple[Failure, ...]:
     """Dump the source's schema as it is now, and restore a part of it."""
     tools = find_tools(work.postgres_bin_dir, work.there.server.version_num // 10000)
     assert work.obs.marker is not None
-    work.unit.restore_failures[part] = await restore_part(
+    return await restore_part(
         work.pair, tools, created=work.obs.marker.created, dump_lock=work.dump_lock
     )
 

@@ -28,15 +28,21 @@ def large_objects(obs: Observation) -> Iterator[Found]:
         )
 
 
-@check("source", NOTE)
+@check("source", DEGRADES, NOTE)
 def unlogged_tables(obs: Observation) -> Iterator[Found]:
     """The rows of unlogged tables stay behind; a crash would lose them too."""
     assert obs.source is not None
     if ended(obs):
         return
     for name in obs.source.unlogged_tables:
-        fix = f"if its rows matter, on the source: ALTER TABLE {name} SET LOGGED"
-        yield NOTE, f"table {name}", "it is unlogged: its rows are not migrated", fix
+        filled = name in obs.source.unlogged_with_rows
+        yield (
+            DEGRADES if filled else NOTE,
+            f"table {name}",
+            f"it is unlogged: its {'' if filled else 'future '}rows are not migrated",
+            f"if they matter, on both sides: ALTER TABLE {name} SET LOGGED; it is then replicated."
+            f" If not, on the source: TRUNCATE {name}",
+        )
 
 
 @check("source", DEGRADES)
