@@ -88,8 +88,9 @@ PLAIN_ROLE = "CREATE ROLE plain LOGIN PASSWORD 'secret'"
 AS_PLAIN = {f"{INSTANCE}USER": "plain", f"{INSTANCE}PASSWORD": "secret"}
 RULES = (
     "CREATE TABLE rates (code text PRIMARY KEY, rate numeric)",
-    "CREATE FUNCTION is_known(text) RETURNS bool LANGUAGE sql STABLE AS"
-    " 'SELECT EXISTS (SELECT FROM rates WHERE code = $1)'",
+    # in PL/pgSQL, since 17 already refuses an index on the same in SQL
+    "CREATE FUNCTION is_known(text) RETURNS bool LANGUAGE plpgsql STABLE AS"
+    " 'BEGIN RETURN EXISTS (SELECT FROM rates WHERE code = $1); END'",
 )
 NOTIFY = (
     "CREATE FUNCTION seen() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
@@ -163,6 +164,13 @@ SERVERS = (
         severity=DEGRADES,
         object="source",
         here_settings={"max_slot_wal_keep_size": "-1"},
+    ),
+    Case(
+        check="slots_are_limited",
+        severity=NOTE,
+        object="source",
+        here=("CREATE TABLE big (i int PRIMARY KEY)",),
+        simulated={"source.tables.0.estimated_bytes": 1024**4},
     ),
     Case(
         check="slots_do_not_idle_out",
@@ -364,6 +372,14 @@ CONDITIONS = (
             (BLOCKS, NOTHING),
             (DEGRADES, UNDER_WAY),
         )
+    ),
+    Case(
+        check="restore_timeout",
+        severity=BLOCKS,
+        object="transaction_timeout",
+        there=("ALTER ROLE postgres SET transaction_timeout = '1h'",),
+        undo_there=("ALTER ROLE postgres RESET transaction_timeout",),
+        mend_there='ALTER ROLE "postgres" SET transaction_timeout = 0;',
     ),
     *(
         Case(

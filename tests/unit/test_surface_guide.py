@@ -34,6 +34,7 @@ def test_the_steps_are_numbered_and_in_order() -> None:
         "6. Point the applications to the destination",
         "7. Verify",
         "8. Complete",
+        "What does not move by nature",
         "Going back",
         "When something is refused",
     ]

@@ -50,6 +50,7 @@ def render(
             "ask for it again before you act.",
             table,
             *numbered,
+            f"## What does not move by nature\n\n{steps.stays_behind()}",
             f"## Going back\n\n{steps.go_back(facts)}",
             f"## When something is refused\n\n{steps.refused(facts)}\n",
         )

@@ -170,6 +170,23 @@ On the source, in each database, nothing of ours is left (both return no row):
 Then stop the source, or keep it for reading; it is unchanged."""
 
 
+def stays_behind() -> str:
+    """What no replication carries, and what would cut it."""
+    return """\
+- **Notifications** (`LISTEN`, `NOTIFY`): listeners must listen anew on the destination; what was
+  sent and not received is lost.
+- **Advisory locks** and other locks: whoever holds one loses it with its session.
+- **Temporary tables**, prepared statements, cursors, session settings: they end with their session.
+- **Prepared transactions**: they must be committed or rolled back before the switch; a drain names
+  them.
+- **Publications, subscriptions and logical slots of your own** on the source: create them anew on
+  the destination; the notes of `pgmigrator check` list them.
+
+Until you complete, do not close the database as a whole on the source. `ALTER DATABASE ...
+ALLOW_CONNECTIONS false` keeps out everybody, and so the stream to the destination and the look for
+late writes; `REVOKE CONNECT` does so if the daemon's role is no superuser."""
+
+
 def go_back(facts: Facts) -> str:
     """Unswitch while that is possible, and the truth after that."""
     return f"""\

@@ -85,6 +85,20 @@ def copy_timeouts(obs: Observation) -> Iterator[Found]:
             )
 
 
+@check("destination", BLOCKS, before=True)
+def restore_timeout(obs: Observation) -> Iterator[Found]:
+    """No transaction_timeout of the destination ends a restore."""
+    for setting in _there(obs).settings:
+        if setting.name == "transaction_timeout" and setting.setting != "0":
+            role = quote_identifier(destination_server(obs).user)
+            yield (
+                BLOCKS,
+                setting.name,
+                f"it is {_shown(setting)} for our role: it ends each restore that takes longer",
+                f"on the destination: ALTER ROLE {role} SET transaction_timeout = 0;",
+            )
+
+
 @check("destination", DEGRADES)
 def apply_timeouts(obs: Observation) -> Iterator[Found]:
     """No time-out of the destination ends the workers that apply changes."""
@@ -147,9 +161,9 @@ def standbys(obs: Observation) -> Iterator[Found]:
         yield (
             NOTE,
             f"source standby {standby.object}",
-            f"{standby.detail}; our slot is not on it: after a failover to it the databases are"
-            " failed and must be copied anew",
-            "put off planned failovers of the source until the migration is complete",
+            f"{standby.detail}; our slot is not on it, and no failover slot (17 or newer) either:"
+            " after a failover to it the databases are failed and must be copied anew",
+            "put off planned failovers of the source until the switch",
         )
     for standby in _there(obs).standbys:
         yield (
@@ -343,6 +357,7 @@ def archiving(obs: Observation) -> Iterator[Found]:
 CHECKS: tuple[Check, ...] = (
     conditions_read,
     copy_timeouts,
+    restore_timeout,
     apply_timeouts,
     sender_timeout,
     row_security,

@@ -25,6 +25,8 @@ MIN_DESTINATION_VERSION_NUM = 180000
 FIXED_MINOR = {15: 13, 16: 9, 17: 5}
 #: smaller databases fit anywhere
 DISK_WORTH_A_WORD_BYTES = 1024**3
+#: WAL that a slot should be allowed to keep, as a part of what is copied
+SLOT_SHARE = 0.05
 #: left free on the source for standbys and backups
 SPARE = 2
 
@@ -140,12 +142,25 @@ def sync_workers(obs: Observation) -> Iterator[Found]:
         )
 
 
-@check("source", DEGRADES)
+@check("source", DEGRADES, NOTE)
 def slots_are_limited(obs: Observation) -> Iterator[Found]:
-    """A dead daemon protects nobody: the source itself must bound what a slot keeps."""
+    """A dead daemon protects nobody: the source itself bounds what a slot keeps, with room."""
     if ended(obs):
         return
-    if source_server(obs).setting("max_slot_wal_keep_size") < 0:
+    assert obs.source is not None
+    limit_mb = source_server(obs).setting("max_slot_wal_keep_size")
+    size_mb = sum(table.estimated_bytes for table in obs.source.tables) / 1024**2
+    if 0 <= limit_mb < size_mb * SLOT_SHARE:
+        fix = "on the source, if its disk allows: " + set_to(
+            source_server(obs), "max_slot_wal_keep_size", SLOT_LIMIT, restart=False
+        )
+        reason = (
+            f"max_slot_wal_keep_size is {limit_mb} MB for {size_mb / 1024:.0f} GB of tables: what"
+            " is written while they are copied may exceed it; the slot is then lost and all is"
+            " copied anew"
+        )
+        yield NOTE, "source", reason, fix
+    if limit_mb < 0:
         fix = "on the source: " + set_to(
             source_server(obs), "max_slot_wal_keep_size", SLOT_LIMIT, restart=False
         )
