@@ -120,4 +120,5 @@ def _changed(running: Daemon) -> Any:
         "the change",
         "/status/orders/shop",
     )
+    assert _problems(found)[thing]["id"].startswith("inserts_only:")
     return _problems(found)[thing]

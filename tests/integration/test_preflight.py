@@ -43,6 +43,10 @@ ELSEWHERE: dict[str, str] = {
     "not_a_standby": "integration/test_preflight.py::test_standbys_are_told",
     "standbys": "integration/test_preflight.py::test_standbys_are_told",
     "direct_connection": "integration/test_preflight.py::test_a_pooler_is_known",
+    "inserts_only": (
+        "e2e/test_insert_only.py::"
+        "test_an_update_puts_the_light_out_and_a_restart_does_not_forget_it"
+    ),
     "publication_is_whole": "e2e/test_preflight_under_way.py::test_what_goes_wrong_on_the_way",
     "tables_left_publication": "e2e/test_preflight_under_way.py::test_what_goes_wrong_on_the_way",
     "tables_not_followed": "e2e/test_preflight_under_way.py::test_what_goes_wrong_on_the_way",
