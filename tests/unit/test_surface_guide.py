@@ -60,6 +60,7 @@ def test_it_names_this_mapping_and_its_servers() -> None:
         'ALTER DATABASE "shop" RESET default_transaction_read_only;',
         "slot_name ~ '^pgmigrator_orders_[0-9]+_[0-9a-f]{8}$'",
         "'pgmigrator_orders', 'pgmigrator_orders_insert_only'",
+        "REFRESH MATERIALIZED VIEW %I.%I;",
         "unswitch orders",
         "complete orders",
         "50.0 GB",

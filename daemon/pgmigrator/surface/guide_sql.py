@@ -66,6 +66,17 @@ def verify(facts: Facts) -> str:
     )
 
 
+def refresh(_: Facts) -> str:
+    """Write the statements that refresh materialized views."""
+    return code(
+        "sql",
+        (
+            "SELECT format('REFRESH MATERIALIZED VIEW %I.%I;', schemaname, matviewname)",
+            "  FROM pg_matviews WHERE ispopulated;",
+        ),
+    )
+
+
 def leftovers(facts: Facts) -> str:
     """What must be gone from the source after `complete`."""
     publications = _in(

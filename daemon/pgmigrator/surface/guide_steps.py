@@ -151,7 +151,12 @@ the source after the switch: find that client and stop it; it is not on the dest
 On the destination, in each database: the subscription is off (`f`), and transactions may write
 (`off`):
 
-{sql.verify(facts)}"""
+{sql.verify(facts)}
+
+Materialized views hold what they did after the copy: refresh them, those that read others last. This
+writes the statements:
+
+{sql.refresh(facts)}"""
 
 
 def complete(facts: Facts) -> str:
