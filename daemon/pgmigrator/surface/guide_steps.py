@@ -153,8 +153,8 @@ On the destination, in each database: the subscription is off (`f`), and transac
 
 {sql.verify(facts)}
 
-Materialized views hold what they did after the copy: refresh them, those that read others last. This
-writes the statements:
+Materialized views hold what they did after the copy: refresh them, those that read others last.
+This writes the statements:
 
 {sql.refresh(facts)}"""
 
