@@ -181,9 +181,13 @@ def _checked_url(_context: click.Context, _option: click.Parameter, url: str | N
 
 
 def _client_options(function: F) -> F:
+    """Add the options of client commands that may be narrowed to some databases."""
+    return _url_options(_database_option(function))
+
+
+def _url_options(function: F) -> F:
     """Add the options that every client command has."""
     for option in (
-        _database_option,
         click.option("--url", callback=_checked_url, help="Default: from the HTTP settings."),
         click.option(
             "--token-file",
@@ -297,6 +301,17 @@ def complete(mapping: str, timeout_seconds: float, force: bool, reason: str, **t
     return _command(Verb.COMPLETE, mapping, Target(**target), body)
 
 
+@cli.command()
+@click.argument("mapping")
+@click.argument("database")
+@click.argument("table")
+@_url_options
+def resync(mapping: str, database: str, table: str, **target: Any) -> int:
+    """Copy one table anew: after a change that logical replication does not carry."""
+    body = {"database": database, "table": table}
+    return _command(Verb.RESYNC, mapping, Target(**target, databases=()), body)
+
+
 # --- what they share -----------------------------------------------------------------------------
 
 
@@ -304,7 +319,8 @@ def _command(verb: Verb, mapping: str, target: Target, body: dict[str, Any]) -> 
     if target.databases:
         body = body | {"databases": list(target.databases)}
     path = f"/cutover/{quote(mapping, safe='')}/{verb}"
-    answer = target.commander().post(path, body, body["timeout_seconds"])
+    timeout_seconds = body.get("timeout_seconds", TIMEOUT_DEFAULT_SECONDS)
+    answer = target.commander().post(path, body, timeout_seconds)
     document = answer.document()
     if "outcome" not in document:
         return _refused(answer)

@@ -54,6 +54,11 @@ CAUSED = (
     "RestoreTables",
     "AddToPublication",
     "RefreshSubscription",
+    "WithdrawTables",
+    "EmptyTables",
+    "AttachPartitions",
+    "DetachPartitions",
+    "DropTables",
     "DropFromPublication",
 )
 #: what the destination's server says while it copies, and while it builds an index
@@ -67,6 +72,7 @@ BUILDING: LiteralString = (
 ELSEWHERE = {
     "RememberStart": "after a restart of the destination: who dies before it has not watched",
     "DisableSubscription": "one statement, and only if somebody enables it after the switch",
+    "ForgetCounts": "one statement, and only if the source stops counting: again is a no-op",
     "DropSlot": "one statement that ends the migration: the slot is there or it is not",
 }
 
@@ -104,12 +110,7 @@ def test_killed_at_every_action(
     killed_at("RestoreRest")
     _write(pair)  # sequences, too, which are then behind
     killed_at(*AFTER_COPY, *PAUSED)
-    _new_table(pair)
-    killed_at("RestoreTables", "AddToPublication", "RefreshSubscription")
-    victim.start()
-    victim.wait_phase("ready")
-    victim.kill()
-    _assert_copied_once(pair)
+    _tables_come_and_go(victim, pair, killed_at)
     statement(pair.source, "ALTER TABLE late DROP CONSTRAINT late_pkey")
     killed_at("DropFromPublication")
     _until_updatable(victim, pair)
@@ -153,9 +154,49 @@ def _kill_while(victim: Daemon, pair: Pair, under_way: LiteralString) -> None:
         victim.kill()
 
 
-def _new_table(pair: Pair) -> None:
+def _new_tables(pair: Pair) -> None:
     statement(pair.source, "CREATE TABLE late (id int PRIMARY KEY)")
+    statement(
+        pair.source,
+        "CREATE TABLE events_late PARTITION OF events FOR VALUES FROM ('2030-01-01') TO (MAXVALUE)",
+    )
+    statement(
+        pair.source,
+        "CREATE TABLE joined (id bigint, at date, what text, PRIMARY KEY (id, at))",
+    )
     statement(pair.source, "INSERT INTO late SELECT generate_series(1, 100)")
+
+
+def _tables_come_and_go(victim: Daemon, pair: Pair, killed_at: Callable[..., None]) -> None:
+    """A table and a partition come; the one is copied anew, the other goes."""
+    _new_tables(pair)
+    killed_at("RestoreTables", "AddToPublication", "RefreshSubscription")
+    _get_ready(victim)
+    _assert_copied_once(pair)
+    _want_resync(pair)
+    killed_at("WithdrawTables", "EmptyTables")
+    statement(
+        pair.source,
+        "ALTER TABLE events ATTACH PARTITION joined"
+        " FOR VALUES FROM ('2028-01-01') TO ('2029-01-01')",
+    )
+    killed_at("AttachPartitions")
+    statement(pair.source, "DROP TABLE events_late, joined")
+    killed_at("DetachPartitions", "DropTables")
+    _get_ready(victim)
+
+
+def _want_resync(pair: Pair) -> None:
+    """What the verb notes down."""
+    statement(
+        pair.destination, "UPDATE pgmigrator.tables SET resync = true WHERE table_name = 'late'"
+    )
+
+
+def _get_ready(victim: Daemon) -> None:
+    victim.start()
+    victim.wait_phase("ready")
+    victim.kill()
 
 
 def _until_updatable(victim: Daemon, pair: Pair) -> None:

@@ -7,7 +7,7 @@ import pytest
 from psycopg.sql import SQL, Composed, Identifier
 
 from pgmigrator.core import actions as a
-from pgmigrator.core import plan
+from pgmigrator.core import follow, plan
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Phase
 from pgmigrator.core.names import TableName, names
@@ -209,7 +209,7 @@ async def test_a_table_swapped_under_its_name(replicated: Replicated) -> None:
     ]
 
     seen = await look(replicated)
-    assert plan.swapped(seen) == (TableName("shop", "item"),)
+    assert follow.swapped(seen) == (TableName("shop", "item"),)
     [problem] = [p for p in find_problems(seen) if p.check == "tables_swapped"]
     assert "another table under this name" in problem.reason
 

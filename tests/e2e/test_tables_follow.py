@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from tests.e2e import shop
 from tests.fixtures.daemon import Daemon, orders
@@ -90,3 +93,201 @@ def test_new_tables_and_partitions_are_followed(
     assert coupons.errors == []
     assert running.database("shop")["replication"]["apply_errors"] == 0
     arrives(pair, running, client_bin_dir, after)
+
+
+# --- tables that are copied anew ---------------------------------------------------------------
+
+#: what every ETL does: a new table takes the place of the old one
+REPLACE = (
+    'CREATE TABLE lager_new (LIKE "Großes Lager" INCLUDING ALL)',
+    "INSERT INTO lager_new SELECT i, -i FROM generate_series(50, 400) i",
+    'BEGIN; DROP TABLE "Großes Lager"; ALTER TABLE lager_new RENAME TO "Großes Lager"; COMMIT',
+)
+LAGER = 'SELECT count(*) FROM "Großes Lager" WHERE "Menge" < 0'
+
+
+def new_rows_arrive(pair: Pair, running: Daemon) -> None:
+    def arrived(_: object) -> bool:
+        try:
+            return bool(shop.value(pair.destination, LAGER) == 351)
+        except psycopg.errors.UndefinedTable:  # it is being created anew
+            return False
+
+    running.wait(arrived, "the rows of the new table")
+
+
+def test_a_table_that_is_replaced_is_copied_anew(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    with shop.Application(pair.source) as application:
+        for _ in range(2):
+            shop.execute(pair.source, *REPLACE)
+            running.wait(lambda document: not document["ready"], "the light off", "/cutover/orders")
+            new_rows_arrive(pair, running)
+            after = dump(client_bin_dir, pair)
+            running.wait_phase("ready")
+            assert shop.value(pair.destination, LAGER) == shop.value(pair.source, LAGER)
+    assert application.errors == []
+    arrives(pair, running, client_bin_dir, after)
+
+
+def test_a_table_is_copied_anew_when_an_operator_asks(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    # mended by hand after it drifted, with values that are not the source's
+    column = "ALTER TABLE customers ADD COLUMN token text DEFAULT md5(random()::text)"
+    shop.execute(pair.destination, column)
+    shop.execute(pair.source, column)
+    after = dump(client_bin_dir, pair)
+    with shop.Application(pair.source) as application:
+        running.wait_phase("ready")
+        refused = running.command("resync", "orders", "shop", "Customers")
+        assert refused.returncode == 1
+        assert "no such table" in refused.stdout + refused.stderr
+        assert running.command("resync", "orders", "shop", "customers").returncode == 0
+        running.wait(lambda document: not document["ready"], "the light off", "/cutover/orders")
+        running.wait_phase("ready")
+    assert application.errors == []
+    status, outcome = running.post("resync", database="shop", table="nosuch")
+    assert status == 409, outcome
+    arrives(pair, running, client_bin_dir, after)
+    assert running.process is not None
+
+
+def test_a_table_that_halts_apply_is_created_anew(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    with shop.Application(pair.source) as application:
+        # nobody has mended the destination: it lacks the column, and apply halts
+        shop.execute(pair.source, "ALTER TABLE logged ADD COLUMN at timestamptz DEFAULT now()")
+        after = dump(client_bin_dir, pair)
+        running.wait(
+            lambda document: (document["replication"]["apply_errors"] or 0) > 0,
+            "an apply that fails",
+            "/status/orders/shop",
+        )
+        status, outcome = running.post("resync", database="shop", table="public.logged")
+        assert status == 202, outcome
+        running.wait_phase("ready")
+    assert application.errors == []
+    arrives(pair, running, client_bin_dir, after)
+
+
+def only_conflicts_are_left(running: Daemon) -> str:
+    """Wait until conflicts are all that keeps the light off; return how to acknowledge them."""
+    found: list[Any] = []
+
+    def left(document: Any) -> bool:
+        found[:] = [gate for gate in document["gates"] if gate["status"] != "pass"]
+        return [gate["name"] for gate in found] == ["no_conflicts"]
+
+    running.wait(left, "a light that only conflicts keep off", "/status/orders/shop")
+    return str(found[0]["fix"])
+
+
+def test_a_replacement_that_was_followed_under_its_own_name_first(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    create, fill, swap = REPLACE
+    with shop.Application(pair.source) as application:
+        shop.execute(pair.source, create, fill)
+        streams(running, "lager_new")
+        # from here on its changes arrive under the name of the table that it replaces
+        shop.execute(pair.source, swap)
+        after = dump(client_bin_dir, pair)
+        new_rows_arrive(pair, running)
+        # they met the rows of the old one: whether that did harm, a person must say
+        fix = only_conflicts_are_left(running)
+        shop.execute(pair.destination, fix[fix.index("SELECT ") :])
+        running.wait_phase("ready")
+    assert application.errors == []
+    arrives(pair, running, client_bin_dir, after)
+
+
+# --- tables that go ----------------------------------------------------------------------------
+
+
+def is_gone(pair: Pair, running: Daemon, name: str) -> None:
+    query = f"SELECT to_regclass('{name}')"
+    running.wait(lambda _: shop.value(pair.destination, query) is None, f"end of {name}")
+
+
+def test_partitions_that_retention_lets_go_are_followed(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    with shop.Application(pair.source, WRITES) as application:
+        shop.execute(pair.source, "ALTER TABLE events DETACH PARTITION events_2026")
+        streams(running, "events_2026")
+        running.wait_phase("ready")
+        shop.execute(pair.source, "UPDATE events_2026 SET what = 'old'")
+        shop.execute(pair.source, "DROP TABLE events_2026")
+        is_gone(pair, running, "events_2026")
+        running.wait_phase("ready")
+        # one that is attached when it goes: its rows of tomorrow go to the DEFAULT partition
+        shop.execute(pair.source, "; ".join(NEW_DAY))
+        streams(running, "events_2027")
+        shop.execute(pair.source, "DROP TABLE events_2027")
+        is_gone(pair, running, "events_2027")
+        after = dump(client_bin_dir, pair)
+        running.wait_phase("ready")
+    assert application.errors == []
+    arrives(pair, running, client_bin_dir, after)
+
+
+def test_a_table_that_becomes_a_partition_is_attached(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    with shop.Application(pair.source) as application:
+        shop.execute(
+            pair.source,
+            "CREATE TABLE events_2028 (LIKE events INCLUDING ALL EXCLUDING IDENTITY)",
+            "INSERT INTO events_2028 SELECT i, '2028-05-05', 'x' FROM generate_series(1, 99) i",
+        )
+        streams(running, "events_2028")
+        shop.execute(
+            pair.source,
+            "ALTER TABLE events ATTACH PARTITION events_2028"
+            " FOR VALUES FROM ('2028-01-01') TO ('2029-01-01')",
+        )
+        after = dump(client_bin_dir, pair)
+        query = "SELECT count(*) FROM pg_inherits WHERE inhrelid = 'events_2028'::regclass"
+        running.wait(lambda _: shop.value(pair.destination, query) == 1, "a partition")
+        running.wait_phase("ready")
+    assert application.errors == []
+    arrives(pair, running, client_bin_dir, after)
+
+
+def test_a_table_of_somebody_else_is_never_dropped(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    shop.execute(pair.destination, "CREATE TABLE theirs (id int PRIMARY KEY)")
+    shop.execute(pair.source, "CREATE TABLE theirs (id int PRIMARY KEY)")
+    streams(running, "theirs")
+    shop.execute(pair.source, "DROP TABLE theirs")
+    found = running.wait(
+        lambda document: any("theirs" in each["object"] for each in document["problems"]),
+        "a problem that names it",
+        "/status/orders/shop",
+    )
+    [fix] = [each["fix"] for each in found["problems"] if "theirs" in each["object"]]
+    assert 'DROP TABLE "public"."theirs"' in fix
+    rounds = running.metric("pgmigrator_ticks_total", mapping="orders") or 0
+    running.wait(
+        lambda _: (running.metric("pgmigrator_ticks_total", mapping="orders") or 0) > rounds + 10,
+        "ten more ticks",
+    )
+    assert shop.value(pair.destination, "SELECT count(*) FROM theirs") == 0

@@ -185,7 +185,8 @@ def _subscribe(replicated: Replicated) -> None:
         replicated.destination.dsn(replicated.pair.database),
         "CREATE SCHEMA pgmigrator",
         "CREATE TABLE pgmigrator.tables (schema_name text, table_name text, source_oid bigint,"
-        " table_oid oid NOT NULL, created boolean NOT NULL, PRIMARY KEY (schema_name, table_name))",
+        " table_oid oid NOT NULL, created boolean NOT NULL,"
+        " resync boolean NOT NULL DEFAULT false, PRIMARY KEY (schema_name, table_name))",
         SQL("INSERT INTO pgmigrator.tables VALUES {}").format(values),
         "CREATE TABLE pgmigrator.start AS SELECT pg_postmaster_start_time() AS started_at",
         SQL(

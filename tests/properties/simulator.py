@@ -177,12 +177,13 @@ def _restore_schema(_: a.RestoreSchema, obs: Observation) -> Worlds:
 
 
 def _publish(
-    action: a.CreatePublication | a.AddToPublication | a.DropFromPublication, obs: Observation
+    action: a.CreatePublication | a.AddToPublication | a.DropFromPublication | a.WithdrawTables,
+    obs: Observation,
 ) -> Worlds:
     inserts = not isinstance(action, a.DropFromPublication) and action.insert_only
     before = plan.our_insert_only(obs) if inserts else plan.our_publication(obs)
     tables = dict(before.tables) if before else {}
-    if isinstance(action, a.DropFromPublication):
+    if isinstance(action, a.DropFromPublication | a.WithdrawTables):
         tables = {oid: name for oid, name in tables.items() if oid not in dict(action.tables)}
     else:
         tables |= dict(action.tables)
@@ -229,7 +230,14 @@ def _create_subscription(_: a.CreateSubscription, obs: Observation) -> Worlds:
 
 def _refresh(_: a.RefreshSubscription, obs: Observation) -> Worlds:
     assert obs.destination is not None
-    done = _subscribed(obs)
+    named = set(plan.published(obs).values())
+    done = tuple(
+        table
+        if table.name in named
+        # out of the subscription; its rows stay
+        else replace(table, state="", synchronized_lsn=None, has_rows=bool(table.state))
+        for table in _subscribed(obs)
+    )
     before = zip(obs.destination.tables, done, strict=True)
     noted = tuple(
         replace(old, source_oid=new.source_oid, baseline=new.baseline) for old, new in before
@@ -242,8 +250,56 @@ def _restore_tables(action: a.RestoreTables, obs: Observation) -> Worlds:
     worlds = []
     tables = obs.destination.tables
     for oid, name in action.tables:
-        made = b.destination_table(name, source_oid=oid, created=True)
+        there = {table.oid: table for table in obs.source.tables} if obs.source else {}
+        made = b.destination_table(
+            name, source_oid=oid, created=True, partition_of=there[oid].partition_of
+        )
         tables = (*tables, made)
+        worlds.append(b.change(obs, {"destination.tables": tables}))
+    return worlds
+
+
+def _empty_tables(action: a.EmptyTables, obs: Observation) -> Worlds:
+    assert obs.destination is not None
+    worlds = []
+    tables = obs.destination.tables
+    for name in action.tables:
+        tables = tuple(
+            replace(table, has_rows=False, source_oid=None, resync=False)
+            if table.name == name
+            else table
+            for table in tables
+        )
+        worlds.append(b.change(obs, {"destination.tables": tables}))
+    return worlds
+
+
+def _detach_partitions(action: a.DetachPartitions, obs: Observation) -> Worlds:
+    assert obs.destination is not None
+    tables = tuple(
+        replace(table, partition_of=None) if table.name in action.tables else table
+        for table in obs.destination.tables
+    )
+    return _worlds(obs, {"destination.tables": tables})
+
+
+def _attach_partitions(action: a.AttachPartitions, obs: Observation) -> Worlds:
+    assert obs.source is not None
+    assert obs.destination is not None
+    roots = {table.name: table.partition_of for table in obs.source.tables}
+    tables = tuple(
+        replace(table, partition_of=roots[table.name]) if table.name in action.tables else table
+        for table in obs.destination.tables
+    )
+    return _worlds(obs, {"destination.tables": tables})
+
+
+def _drop_tables(action: a.DropTables, obs: Observation) -> Worlds:
+    assert obs.destination is not None
+    worlds = []
+    tables = obs.destination.tables
+    for name in action.tables:
+        tables = tuple(table for table in tables if table.name != name)
         worlds.append(b.change(obs, {"destination.tables": tables}))
     return worlds
 
@@ -356,6 +412,11 @@ _STEPS: dict[str, Callable[[Any, Observation], Worlds]] = {
     "MarkCopied": _mark_copied,
     "RestoreRest": _restore_rest,
     "RestoreTables": _restore_tables,
+    "WithdrawTables": _publish,
+    "EmptyTables": _empty_tables,
+    "DetachPartitions": _detach_partitions,
+    "DropTables": _drop_tables,
+    "AttachPartitions": _attach_partitions,
     "SynchronizeSequences": _synchronize,
     "VerifyRowCounts": _verify,
     "BeginCompletion": _begin_completion,

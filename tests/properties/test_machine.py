@@ -11,6 +11,7 @@ from tests.properties.daemon import Daemon
 from tests.unit import builders as b
 
 LATER = TableName("public", "later")
+WHOLE = TableName("public", "whole")
 ENDED = {Step.SWITCHED, Step.COMPLETING, Step.COMPLETED}
 #: what a person or a crash does to a server; none of it heals by itself
 DAMAGE: dict[str, dict[str, object]] = {
@@ -63,8 +64,44 @@ class Migration(RuleBasedStateMachine):
     def a_table_is_created(self) -> None:
         assert self.world.source is not None
         known = {table.name: table for table in self.world.source.tables}
-        known.setdefault(LATER, b.source_table(103, LATER))
+        later = b.change(b.source_table(103, LATER), {"partition_of": WHOLE})
+        known.setdefault(LATER, later)
         self.change({"source.tables": tuple(known.values())})
+
+    @rule(root=st.sampled_from((None, WHOLE)))
+    def it_is_attached_or_detached(self, root: TableName | None) -> None:
+        assert self.world.source is not None
+        alone = tuple(
+            b.change(table, {"partition_of": root}) if table.name == LATER else table
+            for table in self.world.source.tables
+        )
+        self.change({"source.tables": alone})
+
+    @rule()
+    def it_is_dropped(self) -> None:
+        assert self.world.source is not None
+        left = tuple(table for table in self.world.source.tables if table.name != LATER)
+        self.change({"source.tables": left})
+        if self.world.source.publication is not None:
+            named = self.world.source.publication.tables.items()
+            self.change({"source.publication.tables": {o: n for o, n in named if n != LATER}})
+
+    @rule(oid=st.integers(1000, 1002))
+    def a_table_is_replaced(self, oid: int) -> None:
+        """Dropped and created, or renamed over: the publication loses what was dropped."""
+        assert self.world.source is not None
+        before = self.world.source.tables[0].oid
+        self.change({"source.tables.0.oid": oid})
+        if before != oid and self.world.source.publication is not None:
+            left = {o: n for o, n in self.world.source.publication.tables.items() if o != before}
+            self.change({"source.publication.tables": left})
+
+    @rule()
+    def an_operator_wants_it_copied_anew(self) -> None:
+        assert self.world.destination is not None
+        for at, table in enumerate(self.world.destination.tables):
+            if table.name == b.ORDERS and table.source_oid is not None and not self.steps & ENDED:
+                self.change({f"destination.tables.{at}.resync": True})
 
     @rule()
     def its_counterpart_is_created(self) -> None:

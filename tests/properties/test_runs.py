@@ -1,5 +1,6 @@
 """Whole runs over the simulator: they finish, in order, and heal from a death at any step."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -156,6 +157,59 @@ def test_a_table_that_comes_later_fails_the_light_until_it_streams() -> None:
     completed(daemon)
     once = ["RestoreTables", "AddToPublication", "RefreshSubscription"]
     assert [kind for kind in daemon.actions if kind in once] == once
+
+
+ANEW = ["RefreshSubscription", "EmptyTables", "AddToPublication", "RefreshSubscription"]
+
+
+def renewed(daemon: Daemon, before: int) -> list[str]:
+    """Go on to the green light, which must not show before the table is copied and counted."""
+    kinds = {"WithdrawTables", "VerifyRowCounts", *ANEW}
+    for _ in range(60):
+        daemon.tick()
+        done = [kind for kind in daemon.actions[before:] if kind in kinds]
+        if daemon.phases[-1] is Phase.READY:
+            return done
+    raise AssertionError(done)
+
+
+def replaced(world: Observation) -> Observation:
+    """The source's first table is dropped, and another one takes its name."""
+    gone = {"source.tables.0.oid": 999, "source.publication": b.publication((102, b.ITEMS))}
+    return simulator.look(b.change(world, gone))
+
+
+def resynced(world: Observation) -> Observation:
+    return simulator.look(b.change(world, {"destination.tables.0.resync": True}))
+
+
+@pytest.mark.parametrize("happens", [replaced, resynced])
+def test_a_table_is_copied_anew_and_counted_before_the_light(
+    happens: Callable[[Observation], Observation],
+) -> None:
+    daemon = Daemon(FRESH)
+    daemon.run(Phase.READY)
+    before = len(daemon.actions)
+    daemon.world = happens(daemon.world)
+    daemon.tick()
+    assert daemon.phases[-1] is Phase.CATCHING_UP
+    first = ["WithdrawTables"] if happens is resynced else []
+    assert renewed(daemon, before) == [*first, *ANEW, "VerifyRowCounts"]
+
+
+@pytest.mark.parametrize("happens", [replaced, resynced])
+@pytest.mark.parametrize("tick", range(12))
+@pytest.mark.parametrize("step", range(3))
+def test_a_death_while_a_table_is_copied_anew_heals(
+    happens: Callable[[Observation], Observation], tick: int, step: int
+) -> None:
+    daemon = Daemon(FRESH)
+    daemon.run(Phase.READY)
+    daemon.world = happens(daemon.world)
+    for _ in range(tick):
+        daemon.tick()
+    daemon.tick(dies_at=step)
+    completed(daemon)
 
 
 def test_a_lost_identity_leaves_the_publication_at_once_and_never_returns() -> None:

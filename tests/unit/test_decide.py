@@ -59,6 +59,30 @@ LATER = TableName("public", "later")
 JUST_LATER = ((103, LATER),)
 WITH_LATER = (*map(source_table, (101, 102, 103), (ORDERS, ITEMS, LATER)),)
 CAME: dict[str, object] = {"source.tables": WITH_LATER, "settled": {LATER: 10_000}}
+PARTITION: dict[str, object] = {
+    "source.tables.2.partition_of": TableName("public", "whole"),
+}
+SWAPPED: dict[str, object] = {
+    "source.tables.0.oid": 999,
+    "source.publication": publication((102, ITEMS)),
+    "settled": {ORDERS: 10_000},
+}
+RESYNC: dict[str, object] = {"destination.tables.0.resync": True}
+IDLE: dict[str, object] = {
+    "destination.tables.0.state": "",
+    "destination.tables.0.has_rows": True,
+}
+ATTACHED: dict[str, object] = {"destination.tables.0.partition_of": TableName("public", "whole")}
+DETACHED: dict[str, object] = ATTACHED | {"settled": {ORDERS: 10_001}}
+JOINED: dict[str, object] = {
+    "source.tables.0.partition_of": TableName("public", "whole"),
+    "settled": {ORDERS: 10_000},
+}
+GONE: dict[str, object] = {
+    "source.tables": (source_table(102, ITEMS),),
+    "source.publication": publication((102, ITEMS)),
+    "settled": {ORDERS: 10_000},
+}
 BEHIND: dict[str, object] = {"destination.sequences": (sequence(6),)}
 FULL: dict[str, object] = {"source.slot.retained_bytes": 51 * 1024**3}
 LOST_IDENTITY: dict[str, object] = {"source.tables.1.identity_usable": False}
@@ -190,11 +214,11 @@ CASES: list[Case] = [
     (STREAMING, CAME, Phase.CATCHING_UP, a.RestoreTables(JUST_LATER)),
     (COPYING, CAME, Phase.COPYING, a.RestoreTables(JUST_LATER)),
     (INDEXING, CAME, Phase.INDEXING, a.RestoreTables(JUST_LATER)),
-    (STREAMING, CAME | {"settled": {LATER: 10_001}}, Phase.CATCHING_UP, None),
-    # a published table that was renamed halts apply until it is there
+    (STREAMING, CAME | PARTITION, Phase.CATCHING_UP, a.RestoreTables(JUST_LATER)),
+    (STREAMING, CAME | PARTITION | {"settled": {LATER: 10_001}}, Phase.CATCHING_UP, None),
     (
         STREAMING,
-        CAME | {"settled": {LATER: 10_001}, "source.publication": publication(*BOTH, *JUST_LATER)},
+        CAME | {"settled": {LATER: 10_001}},
         Phase.CATCHING_UP,
         a.RestoreTables(JUST_LATER),
     ),
@@ -217,6 +241,71 @@ CASES: list[Case] = [
         Phase.CATCHING_UP,
         None,
     ),
+    # a table that was replaced, or is asked for: withdrawn, unsubscribed, emptied, then as any new
+    (STREAMING, SWAPPED | {"settled": {}}, Phase.CATCHING_UP, None),
+    (
+        STREAMING,
+        SWAPPED | {"source.publication": publication((999, ORDERS), (102, ITEMS))},
+        Phase.CATCHING_UP,
+        a.WithdrawTables(((999, ORDERS),)),
+    ),
+    (STREAMING, SWAPPED, Phase.CATCHING_UP, a.RefreshSubscription()),
+    (COPYING, SWAPPED, Phase.COPYING, a.RefreshSubscription()),
+    (STREAMING, SWAPPED | IDLE, Phase.CATCHING_UP, a.EmptyTables((ORDERS,))),
+    # nothing is known of where its rows came from
+    (
+        STREAMING,
+        SWAPPED | IDLE | {"destination.tables.0.source_oid": None},
+        Phase.CATCHING_UP,
+        None,
+    ),
+    (STREAMING, RESYNC, Phase.CATCHING_UP, a.WithdrawTables(((101, ORDERS),))),
+    (
+        STREAMING,
+        RESYNC | {"source.publication": publication((102, ITEMS))},
+        Phase.CATCHING_UP,
+        a.RefreshSubscription(),
+    ),
+    (
+        STREAMING,
+        RESYNC | IDLE | {"source.publication": publication((102, ITEMS))},
+        Phase.CATCHING_UP,
+        a.EmptyTables((ORDERS,)),
+    ),
+    # empty by chance: it is noted down as filled still
+    (
+        STREAMING,
+        RESYNC
+        | IDLE
+        | {
+            "source.publication": publication((102, ITEMS)),
+            "destination.tables.0.has_rows": False,
+        },
+        Phase.CATCHING_UP,
+        a.EmptyTables((ORDERS,)),
+    ),
+    # a partition that was detached, whatever apply has reached; one that was dropped, only then
+    (STREAMING, DETACHED | {"settled": {}}, Phase.CATCHING_UP, None),
+    (STREAMING, DETACHED, Phase.CATCHING_UP, a.DetachPartitions((ORDERS,))),
+    (COPYING, DETACHED, Phase.COPYING, a.DetachPartitions((ORDERS,))),
+    (STREAMING, DETACHED | {"destination.tables.0.created": False}, Phase.CATCHING_UP, None),
+    (STREAMING, JOINED, Phase.CATCHING_UP, a.AttachPartitions((ORDERS,))),
+    (STREAMING, JOINED | {"settled": {ORDERS: 10_001}}, Phase.CATCHING_UP, None),
+    (STREAMING, JOINED | {"destination.tables.0.created": False}, Phase.CATCHING_UP, None),
+    (STREAMING, JOINED | {"destination.tables.0.state": "d"}, Phase.CATCHING_UP, None),
+    (STREAMING, JOINED | ATTACHED, Phase.CATCHING_UP, None),
+    (
+        STREAMING,
+        JOINED | {"destination.tables.0.partition_of": ITEMS},
+        Phase.CATCHING_UP,
+        a.DetachPartitions((ORDERS,)),
+    ),
+    (STREAMING, GONE | ATTACHED, Phase.CATCHING_UP, a.DetachPartitions((ORDERS,))),
+    (STREAMING, GONE | {"settled": {}}, Phase.CATCHING_UP, None),
+    (STREAMING, GONE, Phase.CATCHING_UP, a.RefreshSubscription()),
+    (STREAMING, GONE | IDLE, Phase.CATCHING_UP, a.DropTables((ORDERS,))),
+    (STREAMING, GONE | IDLE | {"settled": {ORDERS: 10_001}}, Phase.CATCHING_UP, None),
+    (STREAMING, GONE | IDLE | {"destination.tables.0.created": False}, Phase.CATCHING_UP, None),
     # a table that the last count left out, or counted before it was copied anew, is counted soon
     (
         STREAMING,

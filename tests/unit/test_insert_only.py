@@ -12,7 +12,9 @@ from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Baseline, Observation, Phase, Problem, Severity
 from pgmigrator.core.preflight import find_problems
 from pgmigrator.core.report import GateStatus, TableState
+from pgmigrator.core.safety import assert_safe
 from pgmigrator.core.summary import table_reports
+from pgmigrator.errors import InvariantBroken
 from tests.unit.builders import (
     COUNTING,
     ITEMS,
@@ -211,3 +213,19 @@ def test_a_note_about_a_table_does_not_keep_its_copy_from_being_waited_for() -> 
     copying = change(GREEN, {"destination.marker.steps": frozenset({Step.SUBSCRIBED})})
     copying = change(copying, {"destination.tables.1.state": "d", "at": NOW})
     assert decide(copying, find_problems(copying)).action != a.MarkCopied()
+
+
+def test_it_is_copied_anew_when_an_operator_asks() -> None:
+    asked = change(GREEN, {"destination.tables.1.resync": True})
+    withdrawn = a.WithdrawTables(JUST_ITEMS, insert_only=True)
+    decision = decide(asked, find_problems(asked))
+    assert decision.action == withdrawn
+    assert_safe(withdrawn, asked)
+    out = change(asked, {"source.insert_only": publication()})
+    assert decide(out, find_problems(out)).action == a.RefreshSubscription()
+    idle = {"destination.tables.1.state": "", "destination.tables.1.has_rows": True}
+    empty = a.EmptyTables((ITEMS,))
+    assert decide(change(out, idle), ()).action == empty
+    assert_safe(empty, change(out, idle))
+    with pytest.raises(InvariantBroken, match="idle tables"):
+        assert_safe(empty, change(asked, idle))  # it is published still

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgmigrator.core import plan
+from pgmigrator.core import follow, plan
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Measured, Observation, RowCountDelta, SchemaItem
 from pgmigrator.core.names import TableName
@@ -136,7 +136,7 @@ def test_subscribed_and_published(
     ],
 )
 def test_swapped(changes: dict[str, object], swapped: tuple[TableName, ...]) -> None:
-    assert plan.swapped(change(STREAMING, changes)) == swapped
+    assert follow.swapped(change(STREAMING, changes)) == swapped
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_side_that_is_unknown_plans_nothing(side: str) -> None:
     obs = change(LATER, {side: None})
     for planned in (plan.to_publish, plan.to_subscribe, plan.followed, plan.left_publication):
         assert planned(obs) == ()
-    assert plan.swapped(obs) == ()
+    assert follow.swapped(obs) == ()
     assert plan.sequences_behind(obs) == ()
     assert plan.sequences_missing(obs) == ()
 

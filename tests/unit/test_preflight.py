@@ -264,6 +264,20 @@ FIRES: list[Case] = [
     ),
     ("tables_swapped", DEGRADES, f"table {ORDERS}", STREAMING, {"source.tables.0.oid": 999}),
     (
+        "tables_gone",
+        DEGRADES,
+        f"table {ITEMS}",
+        STREAMING,
+        {"source.tables": (source_table(101, ORDERS),)},
+    ),
+    (
+        "tables_resynced",
+        DEGRADES,
+        f"table {ORDERS}",
+        STREAMING,
+        {"destination.tables.0.resync": True},
+    ),
+    (
         "tables_not_followed",
         DEGRADES,
         f"table {ITEMS}",

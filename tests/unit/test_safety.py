@@ -49,6 +49,28 @@ CAME: dict[str, object] = {
     "settled": {LATER: 10_000},
 }
 
+#: ORDERS is another table on the source, by now out of the publication
+SWAPPED: dict[str, object] = {
+    "source.tables.0.oid": 999,
+    "source.publication": publication((102, ITEMS)),
+}
+IDLE: dict[str, object] = {"destination.tables.0.state": ""}
+RESYNC: dict[str, object] = {"destination.tables.0.resync": True}
+
+DETACHED: dict[str, object] = {
+    "destination.tables.0.partition_of": ITEMS,
+    "settled": {ORDERS: 10_001},
+}
+JOINED: dict[str, object] = {
+    "source.tables.0.partition_of": ITEMS,
+    "settled": {ORDERS: 10_000},
+}
+GONE: dict[str, object] = {
+    "source.tables": (source_table(102, ITEMS),),
+    "source.publication": publication((102, ITEMS)),
+    "settled": {ORDERS: 10_000},
+}
+
 #: where each action may run
 SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
     (a.CreateRoles(), FRESH, {}),
@@ -62,6 +84,12 @@ SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
     (a.AddToPublication(((102, ITEMS),)), STREAMING, {}),
     (a.RefreshSubscription(), PUBLISHED, {}),
     (a.RestoreTables(JUST_LATER), STREAMING, CAME),
+    (a.WithdrawTables(((999, ORDERS),)), STREAMING, SWAPPED),
+    (a.EmptyTables((ORDERS,)), STREAMING, SWAPPED | IDLE),
+    (a.DetachPartitions((ORDERS,)), STREAMING, DETACHED),
+    (a.DetachPartitions((ORDERS,)), STREAMING, DETACHED | GONE),
+    (a.AttachPartitions((ORDERS,)), STREAMING, JOINED),
+    (a.DropTables((ORDERS,)), STREAMING, GONE | IDLE),
     (a.EnableSubscription(), STREAMING, {"destination.subscription.enabled": False}),
     (a.RememberStart(), STREAMING, {"destination.start_remembered": False}),
     (a.ForgetCounts(), BY_INSERTS, {}),
@@ -85,9 +113,9 @@ SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
     (a.RemoveReplication(), streaming(Step.SUBSCRIBED, Step.ABANDONED), {}),
 ]
 #: those that bring a migration forward; only before the switch
-FORWARD = SAFE[:17]
+FORWARD = SAFE[:24]
 #: those that need the source's answer, too
-WITH_SOURCE = SAFE[:19]
+WITH_SOURCE = SAFE[:25]
 
 KNOWN = "no action starts while a server that it needs is unknown"
 NAMED = "no action starts before its names are known"
@@ -105,6 +133,13 @@ WHOLE = "REFRESH needs a whole publication"
 FOREIGN = "a publication that is not ours is left alone"
 SAME_SERVERS = "the servers are those that were copied"
 
+WITHDRAWN = "only tables to be copied anew are withdrawn"
+EMPTIED = "only idle tables of ours are emptied"
+JOINS = "only what the source attached is attached"
+LOOSE = "only what the source detached is detached"
+DROPPED = "only tables that we created and the source dropped are dropped"
+PARTITION: dict[str, object] = {"source.tables.0.partition_of": ITEMS}
+NOT_CREATED: dict[str, object] = {"destination.tables.0.created": False}
 TOO_EARLY = "no table is created over another, nor too early"
 
 NO_IDENTITY: dict[str, object] = {"source.tables.0.identity_usable": False}
@@ -187,11 +222,53 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
     (FOREIGN, a.AddToPublication(BOTH), STREAMING, THEIRS),
     (FOREIGN, a.DropFromPublication(BOTH), STREAMING, THEIRS),
     (TOO_EARLY, a.RestoreTables(JUST_LATER), STREAMING, CAME | {"settled": {}}),
-    (TOO_EARLY, a.RestoreTables(JUST_LATER), STREAMING, CAME | {"settled": {LATER: 10_001}}),
+    (
+        TOO_EARLY,
+        a.RestoreTables(JUST_LATER),
+        STREAMING,
+        CAME | {"source.tables.2.partition_of": ORDERS, "settled": {LATER: 10_001}},
+    ),
     (TOO_EARLY, a.RestoreTables(((104, LATER),)), STREAMING, CAME),
     (TOO_EARLY, a.RestoreTables(((101, ORDERS),)), STREAMING, {"settled": {ORDERS: 1}}),
     (TOO_EARLY, a.RestoreTables(JUST_LATER), STREAMING, CAME | {"source.slot": None}),
     (TOO_EARLY, a.RestoreTables(JUST_LATER), RESTORED, CAME),
+    (WITHDRAWN, a.WithdrawTables(((101, ORDERS),)), STREAMING, {}),
+    (WITHDRAWN, a.WithdrawTables(((102, ITEMS),)), STREAMING, SWAPPED),
+    (
+        WITHDRAWN,
+        a.WithdrawTables(((999, ORDERS),)),
+        STREAMING,
+        SWAPPED | {"destination.tables.0.source_oid": None},
+    ),
+    (EMPTIED, a.EmptyTables((ORDERS,)), STREAMING, SWAPPED),
+    (EMPTIED, a.EmptyTables((ORDERS,)), STREAMING, IDLE),
+    (EMPTIED, a.EmptyTables((ORDERS,)), STREAMING, RESYNC | IDLE),  # it is published
+    (EMPTIED, a.EmptyTables((ITEMS,)), STREAMING, SWAPPED | IDLE),
+    (
+        EMPTIED,
+        a.EmptyTables((ORDERS,)),
+        STREAMING,
+        SWAPPED | IDLE | {"destination.tables.0.source_oid": None},
+    ),
+    (
+        WHOLE,
+        a.RefreshSubscription(),
+        STREAMING,
+        SWAPPED | {"destination.tables.0.source_oid": None},
+    ),
+    (LOOSE, a.DetachPartitions((ORDERS,)), STREAMING, DETACHED | {"settled": {}}),
+    (LOOSE, a.DetachPartitions((ORDERS,)), STREAMING, DETACHED | PARTITION),
+    (LOOSE, a.DetachPartitions((ORDERS,)), STREAMING, DETACHED | NOT_CREATED),
+    (JOINS, a.AttachPartitions((ORDERS,)), STREAMING, DETACHED),
+    (JOINS, a.AttachPartitions((ORDERS,)), STREAMING, JOINED | NOT_CREATED),
+    (JOINS, a.AttachPartitions((ORDERS,)), STREAMING, JOINED | {"settled": {}}),
+    (JOINS, a.AttachPartitions((ORDERS,)), STREAMING, JOINED | {"settled": {ORDERS: 10_001}}),
+    (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE),
+    (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | NOT_CREATED),
+    (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | {"settled": {}}),
+    (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | {"settled": {ORDERS: 10_001}}),
+    (DROPPED, a.DropTables((ORDERS,)), STREAMING, DETACHED | GONE | IDLE),
+    (DROPPED, a.DropTables((ORDERS,)), STREAMING, IDLE | {"settled": {ORDERS: 10_000}}),
     *((SAME_SERVERS, a.RefreshSubscription(), STREAMING, facts) for facts in REPLACED),
     *((SAME_SERVERS, a.SynchronizeSequences(), STREAMING, facts) for facts in REPLACED),
     *((SAME_SERVERS, a.EnableSubscription(), STREAMING, facts) for facts in REPLACED),

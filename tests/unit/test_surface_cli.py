@@ -119,11 +119,13 @@ async def test_commands_arrive(daemon: Daemon, capsys: pytest.CaptureFixture[str
     assert await daemon.command("switch", "orders", "--allow-idle") == 0
     assert await daemon.command("unswitch", "orders") == 0
     assert await daemon.command("complete", "orders", "--force", "--reason", "it burnt") == 0
+    assert await daemon.command("resync", "orders", "shop", "public.orders") == 0
     assert daemon.control.commands == [
         Command(verb=Verb.DRAIN, mapping="orders", databases=("shop",), timeout_seconds=5),
         Command(verb=Verb.SWITCH, mapping="orders", allow_idle=True),
         Command(verb=Verb.UNSWITCH, mapping="orders"),
         Command(verb=Verb.COMPLETE, mapping="orders", force=True, reason="it burnt"),
+        Command(verb=Verb.RESYNC, mapping="orders", databases=("shop",), table="public.orders"),
     ]
 
 

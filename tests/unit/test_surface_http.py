@@ -288,6 +288,8 @@ async def test_a_conflict_says_what_blocks(green: Served) -> None:
         ("complete", b'{"force": true}', "force needs a reason"),
         ("complete", b'{"force": true, "reason": " "}', "force needs a reason"),
         ("complete", b'{"reason": "x"}', "reason is for force only"),
+        ("resync", b'{"database": "shop"}', "table: Field required"),
+        ("resync", b'{"databases": ["shop"], "table": "t"}', "databases: unknown parameter"),
     ],
 )
 async def test_bad_bodies_are_named(green: Served, verb: str, body: bytes, words: str) -> None:

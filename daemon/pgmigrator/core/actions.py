@@ -109,6 +109,42 @@ class RefreshSubscription(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawTables(Action):
+    """Take tables out of their publication that are to be copied anew."""
+
+    tables: tuple[tuple[int, TableName], ...]
+    insert_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyTables(Action):
+    """Empty tables of ours that are to be copied anew; drop those that differ."""
+
+    tables: tuple[TableName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DetachPartitions(Action):
+    """Detach partitions that the source has detached or dropped."""
+
+    tables: tuple[TableName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttachPartitions(Action):
+    """Attach tables as partitions that the source has attached since they came."""
+
+    tables: tuple[TableName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DropTables(Action):
+    """Drop tables that we created and that the source has dropped since."""
+
+    tables: tuple[TableName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MarkCopied(Action):
     """Mark that every table that can be copied is."""
 

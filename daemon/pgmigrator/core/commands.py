@@ -13,6 +13,7 @@ class Verb(StrEnum):
     SWITCH = "switch"
     UNSWITCH = "unswitch"
     COMPLETE = "complete"
+    RESYNC = "resync"
 
 
 class OutcomeStatus(StrEnum):
@@ -42,6 +43,8 @@ class Command:
     #: complete: without a switch, or with late writes; needs a reason, which is kept in the marker
     force: bool = False
     reason: str = ""
+    #: resync: the table to copy anew, as "schema"."name", schema.name, or a name in `public`
+    table: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pgmigrator.core import actions as a
-from pgmigrator.core import insert_only, plan
+from pgmigrator.core import follow, insert_only, plan
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import Observation, Phase, Problem, Severity, SourceFacts
 from pgmigrator.core.report import Throttle
@@ -327,11 +327,34 @@ def _mend(obs: Observation) -> tuple[a.Action, ...]:
         offers.append(a.EnableSubscription())
     if plan.counting_stopped(obs):
         offers.append(a.ForgetCounts())
+    return (*offers, *_follow(obs))
+
+
+def _follow(obs: Observation) -> tuple[a.Action, ...]:
+    """What follows the source's tables: those that come, go, or are replaced."""
+    offers: list[a.Action] = []
+    if alone := follow.to_detach(obs):
+        offers.append(a.DetachPartitions(alone))
+    for inserts in (False, True):
+        if stale := follow.to_withdraw(obs, insert_only=inserts):
+            offers.append(a.WithdrawTables(stale, insert_only=inserts))
     if obs.schema is not None and plan.our_publication(obs) is not None:
         offers.extend(_additions(obs))
     if _may_refresh(obs):
         offers.append(a.RefreshSubscription())
-    if came := plan.to_restore(obs):
+    return (*offers, *_follow_at_leisure(obs))
+
+
+def _follow_at_leisure(obs: Observation) -> tuple[a.Action, ...]:
+    """What may have to wait for apply."""
+    offers: list[a.Action] = []
+    if idle := follow.to_empty(obs):
+        offers.append(a.EmptyTables(idle))
+    if gone := follow.to_drop(obs):
+        offers.append(a.DropTables(gone))
+    if joined := follow.to_attach(obs):
+        offers.append(a.AttachPartitions(joined))
+    if came := follow.to_restore(obs):
         offers.append(a.RestoreTables(came))
     return tuple(offers)
 
@@ -343,10 +366,13 @@ def _additions(obs: Observation) -> tuple[a.Action, ...]:
 
 def _may_refresh(obs: Observation) -> bool:
     wanted = plan.to_subscribe(obs)
+    lost = {*plan.left_publication(obs)} - follow.to_renew(obs)
     return (
-        bool(wanted)
-        and not plan.left_publication(obs)
-        and not plan.unrestored(obs)
+        bool(wanted or follow.to_unsubscribe(obs))
+        and plan.our_publication(obs) is not None
+        and not lost
+        and not {*plan.published(obs).values()} & follow.to_renew(obs)
+        and not follow.unrestored(obs)
         and not {*wanted} & {*plan.not_known_empty(obs)}
     )
 

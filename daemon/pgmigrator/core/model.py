@@ -112,6 +112,8 @@ class SourceTable:
 
     oid: int
     name: TableName
+    #: the partitioned table to which it is attached; None: it is a table of its own
+    partition_of: TableName | None = None
     #: UPDATE and DELETE stay possible when it is published
     identity_usable: bool
     #: why not, and which unique index could serve ("" if none)
@@ -255,6 +257,8 @@ class DestinationTable:
     """A table on the destination, by name the counterpart of a source table."""
 
     name: TableName
+    #: the partitioned table to which it is attached; None: it is a table of its own
+    partition_of: TableName | None = None
     #: srsubstate: i, d, f, s, r; "" while it is not subscribed
     state: str = ""
     #: False only if it certainly holds no row; None: not looked (only asked before a copy)
@@ -268,6 +272,8 @@ class DestinationTable:
     source_oid: int | None = None
     #: we created it, by our bookkeeping
     created: bool = False
+    #: an operator wants it copied anew
+    resync: bool = False
     #: source LSN at which its copy had caught up; None: it has not
     synchronized_lsn: int | None = None
     #: counts of that table right before it was copied; None: none were kept

@@ -26,7 +26,8 @@ SLICE = 500
 Tables = tuple[tuple[int, TableName], ...]
 
 
-def _destination_tables(obs: Observation) -> dict[TableName, DestinationTable]:
+def destination_tables(obs: Observation) -> dict[TableName, DestinationTable]:
+    """Return the destination's tables by name; none while it is unknown."""
     return {table.name: table for table in obs.destination.tables} if obs.destination else {}
 
 
@@ -122,7 +123,7 @@ def counting_stopped(obs: Observation) -> bool:
     return (
         obs.source is not None
         and not obs.source.counting_since
-        and any(table.baseline for table in _destination_tables(obs).values())
+        and any(table.baseline for table in destination_tables(obs).values())
     )
 
 
@@ -143,15 +144,15 @@ def to_publish(obs: Observation, *, insert_only: bool = False) -> Tables:
     """Tables fit for a publication that they are not in, at most one slice of them.
 
     Fit is a table with a usable identity (for `insert_only`: without) whose rows belong into its
-    counterpart, which exists, was
-    never subscribed, and is known to be empty (an initial copy must not meet rows).
+    counterpart, which exists, is not subscribed, is known to be empty (an initial copy must not
+    meet rows), and is not about to be emptied.
     """
     if obs.source is None or obs.destination is None:
         return ()
     if insert_only and not insert_only_wanted(obs):
         return ()
     ours = published(obs)
-    there = _destination_tables(obs)
+    there = destination_tables(obs)
     drifted = drifted_tables(obs)
     fit = [
         (table.oid, table.name)
@@ -159,15 +160,21 @@ def to_publish(obs: Observation, *, insert_only: bool = False) -> Tables:
         if table.identity_usable is not insert_only
         and table.oid not in ours
         and not misplacing(table, obs)
-        and _is_fit(there.get(table.name))
+        and _is_fit(table, there.get(table.name))
         # right after the restore nothing was compared yet; later, only what matches
         and (drifted is None or str(table.name) not in drifted)
     ]
     return tuple(fit[:SLICE])
 
 
-def _is_fit(counterpart: DestinationTable | None) -> bool:
-    return counterpart is not None and counterpart.state == "" and counterpart.has_rows is False
+def _is_fit(table: SourceTable, counterpart: DestinationTable | None) -> bool:
+    return (
+        counterpart is not None
+        and counterpart.state == ""
+        and counterpart.has_rows is False
+        and counterpart.source_oid in (None, table.oid)
+        and not counterpart.resync
+    )
 
 
 def not_known_empty(obs: Observation) -> tuple[TableName, ...]:
@@ -178,7 +185,7 @@ def not_known_empty(obs: Observation) -> tuple[TableName, ...]:
     ours = set(published(obs).values())
     return tuple(
         name
-        for name, table in _destination_tables(obs).items()
+        for name, table in destination_tables(obs).items()
         if table.state == ""
         and (
             (name in ours and table.has_rows is not False)
@@ -209,60 +216,9 @@ def adopted_is_restored(obs: Observation) -> bool:
     )
 
 
-def out_of_step(obs: Observation) -> dict[TableName, int | None]:
-    """Source tables that the destination lacks, or holds the rows of another in place of.
-
-    With their oid on the source.
-    """
-    if obs.source is None or obs.destination is None:
-        return {}
-    there = _destination_tables(obs)
-    replaced = {*swapped(obs)}
-    return {
-        table.name: table.oid
-        for table in obs.source.tables
-        if table.name not in there or table.name in replaced
-    }
-
-
-def to_restore(obs: Observation) -> Tables:
-    """Tables that came later on the source, stand for some ticks, and are to be created here.
-
-    A new partition narrows what its DEFAULT partition takes: rows that the source held there before
-    must have come and gone, so apply has to be past its creation. One that is published already (it
-    was renamed) is awaited by apply itself.
-    """
-    if obs.source is None or obs.destination is None:
-        return ()
-    there = _destination_tables(obs)
-    awaited = published(obs)
-    missing = [
-        (table.oid, table.name)
-        for table in obs.source.tables
-        if table.name not in there
-        and table.name in obs.settled
-        and (table.oid in awaited or is_applied(obs, obs.settled[table.name]))
-    ]
-    return tuple(missing[:SLICE])
-
-
-def is_applied(obs: Observation, lsn: int) -> bool:
-    """Tell whether the slot has confirmed an LSN."""
-    slot = obs.source.slot if obs.source else None
-    return slot is not None and slot.confirmed_flush_lsn >= lsn
-
-
-def unrestored(obs: Observation) -> tuple[TableName, ...]:
-    """Published tables that the destination lacks: a REFRESH would fail as a whole."""
-    if obs.destination is None:
-        return ()
-    there = _destination_tables(obs)
-    return tuple(name for name in published(obs).values() if name not in there)
-
-
 def to_subscribe(obs: Observation) -> tuple[TableName, ...]:
     """Published tables that the subscription does not have yet, and could."""
-    there = _destination_tables(obs)
+    there = destination_tables(obs)
     return tuple(
         name
         for name in published(obs).values()
@@ -278,23 +234,8 @@ def left_publication(obs: Observation) -> tuple[TableName, ...]:
     exists = {table.name for table in obs.source.tables}
     return tuple(
         name
-        for name, table in _destination_tables(obs).items()
+        for name, table in destination_tables(obs).items()
         if table.state and name in exists and name not in ours
-    )
-
-
-def swapped(obs: Observation) -> tuple[TableName, ...]:
-    """Subscribed tables whose source is now another table of the same name."""
-    if obs.source is None:
-        return ()
-    oids = {table.name: table.oid for table in obs.source.tables}
-    return tuple(
-        name
-        for name, table in _destination_tables(obs).items()
-        # a subscribed table that our bookkeeping does not know may come from any other
-        if (table.state or table.source_oid is not None)
-        and name in oids
-        and oids[name] != table.source_oid
     )
 
 
@@ -302,7 +243,7 @@ def followed(obs: Observation) -> tuple[DestinationTable, ...]:
     """Subscribed tables that are published still: those that phases and gates wait for."""
     ours = set(published(obs).values())
     return tuple(
-        table for name, table in _destination_tables(obs).items() if table.state and name in ours
+        table for name, table in destination_tables(obs).items() if table.state and name in ours
     )
 
 
@@ -338,7 +279,7 @@ def to_copy(obs: Observation) -> tuple[TableName, ...]:
     ours = set(published(obs).values())
     return tuple(
         name
-        for name, table in _destination_tables(obs).items()
+        for name, table in destination_tables(obs).items()
         if name in ours and table.state != "r"
     )
 
@@ -347,7 +288,7 @@ def uncopied(obs: Observation) -> tuple[SourceTable, ...]:
     """Source tables that are not subscribed, and that no setting leaves out."""
     if obs.source is None:
         return ()
-    there = _destination_tables(obs)
+    there = destination_tables(obs)
     left_out = excluded(obs)
     return tuple(
         table

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pgmigrator.core import actions as a
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation
+from pgmigrator.core.model import DestinationTable, Observation
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import InvariantBroken
 
@@ -152,8 +152,11 @@ def _no_table_is_published_twice(action: a.Action, obs: Observation) -> bool:
     if not isinstance(action, a.AddToPublication) or obs.source is None:
         return True
     publication = obs.source.publication if action.insert_only else obs.source.insert_only
-    other = dict(publication.tables) if publication else {}
-    return not any(oid in other for oid, _ in action.tables)
+    if publication is None or obs.names is None:
+        return True
+    # somebody else's hinders the application with or without us
+    ours = publication.comment == obs.names.publication_comment
+    return not ours or not any(oid in publication.tables for oid, _ in action.tables)
 
 
 def _copy_only_into_empty_tables(action: a.Action, obs: Observation) -> bool:
@@ -177,11 +180,49 @@ def _refresh_only_with_a_whole_publication(action: a.Action, obs: Observation) -
     if obs.names is None or obs.source.publication.comment != obs.names.publication_comment:
         return False
     named = set(_named(obs).values())
-    existing = {table.name for table in obs.source.tables}
     return all(
         table.name in named
         for table in obs.destination.tables
-        if table.state and table.name in existing
+        if table.state and _exists(table, obs) and not _is_stale(table, obs)
+    )
+
+
+def _exists(table: DestinationTable, obs: Observation) -> bool:
+    return obs.source is not None and table.name in {each.name for each in obs.source.tables}
+
+
+def _is_stale(table: DestinationTable, obs: Observation) -> bool:
+    """We filled it, and its rows are those of another table, or an operator distrusts them."""
+    if obs.source is None or table.source_oid is None:
+        return False
+    oids = {each.name: each.oid for each in obs.source.tables}
+    return table.resync or oids.get(table.name, table.source_oid) != table.source_oid
+
+
+def _only_stale_tables_are_withdrawn(action: a.Action, obs: Observation) -> bool:
+    if not isinstance(action, a.WithdrawTables):
+        return True
+    there = {t.name: t for t in obs.destination.tables} if obs.destination else {}
+    return Step.SUBSCRIBED in _steps(obs) and all(
+        name in there and _is_stale(there[name], obs) for _, name in action.tables
+    )
+
+
+def _only_our_idle_tables_are_emptied(action: a.Action, obs: Observation) -> bool:
+    """Nothing flows into them, and what they hold came from us."""
+    if not isinstance(action, a.EmptyTables):
+        return True
+    if obs.source is None or obs.source.publication is None or obs.destination is None:
+        return False
+    there = {table.name: table for table in obs.destination.tables}
+    named = set(_named(obs).values())
+    return Step.SUBSCRIBED in _steps(obs) and all(
+        name in there
+        and there[name].state == ""
+        and name not in named
+        and _exists(there[name], obs)
+        and _is_stale(there[name], obs)
+        for name in action.tables
     )
 
 
@@ -192,25 +233,85 @@ def _tables_are_only_created_where_none_is(action: a.Action, obs: Observation) -
     if obs.source is None or obs.source.slot is None or obs.destination is None:
         return False
     there = {table.name for table in obs.destination.tables}
-    here = {(table.oid, table.name) for table in obs.source.tables}
-    listed = obs.source.publication.tables if obs.source.publication else {}
+    here = {(table.oid, table.name): table for table in obs.source.tables}
     confirmed = obs.source.slot.confirmed_flush_lsn
     return Step.SUBSCRIBED in _steps(obs) and all(
         (oid, name) in here
         and name not in there
         and name in obs.settled
-        and (oid in listed or obs.settled[name] <= confirmed)
+        and (here[oid, name].partition_of is None or obs.settled[name] <= confirmed)
         for oid, name in action.tables
     )
 
 
+def _only_what_the_source_detached_is_detached(action: a.Action, obs: Observation) -> bool:
+    if not isinstance(action, a.DetachPartitions):
+        return True
+    if obs.source is None or obs.destination is None:
+        return False
+    there = {table.name: table for table in obs.destination.tables}
+    roots = {table.name: table.partition_of for table in obs.source.tables}
+    return Step.SUBSCRIBED in _steps(obs) and all(
+        name in there
+        and there[name].created
+        and name in obs.settled
+        and (roots.get(name) is None or roots[name] != there[name].partition_of)
+        for name in action.tables
+    )
+
+
+def _only_what_the_source_attached_is_attached(action: a.Action, obs: Observation) -> bool:
+    """And only once apply has passed that."""
+    if not isinstance(action, a.AttachPartitions):
+        return True
+    if obs.source is None or obs.source.slot is None or obs.destination is None:
+        return False
+    there = {table.name: table for table in obs.destination.tables}
+    roots = {table.name: table.partition_of for table in obs.source.tables}
+    confirmed = obs.source.slot.confirmed_flush_lsn
+    return Step.SUBSCRIBED in _steps(obs) and all(
+        name in there
+        and there[name].created
+        and there[name].partition_of is None
+        and roots.get(name) is not None
+        and obs.settled.get(name, confirmed + 1) <= confirmed
+        for name in action.tables
+    )
+
+
+def _only_what_we_created_and_the_source_dropped(action: a.Action, obs: Observation) -> bool:
+    """And only once apply has passed that, and nothing is replicated into it."""
+    if not isinstance(action, a.DropTables):
+        return True
+    if obs.source is None or obs.source.slot is None or obs.destination is None:
+        return False
+    there = {table.name: table for table in obs.destination.tables}
+    confirmed = obs.source.slot.confirmed_flush_lsn
+    return Step.SUBSCRIBED in _steps(obs) and all(
+        name in there
+        and there[name].created
+        and there[name].state == ""
+        and there[name].partition_of is None
+        and not _exists(there[name], obs)
+        and obs.settled.get(name, confirmed + 1) <= confirmed
+        for name in action.tables
+    )
+
+
 def _foreign_publication_is_left_alone(action: a.Action, obs: Observation) -> bool:
-    touching = (a.CreateSubscription, a.CreateSlot, a.AddToPublication, a.DropFromPublication)
+    touching = (
+        a.CreateSubscription,
+        a.CreateSlot,
+        a.AddToPublication,
+        a.DropFromPublication,
+        a.WithdrawTables,
+        a.EmptyTables,
+    )
     if not isinstance(action, touching):
         return True
     if obs.names is None or obs.source is None:
         return False
-    by_inserts = isinstance(action, a.AddToPublication) and action.insert_only
+    by_inserts = isinstance(action, a.AddToPublication | a.WithdrawTables) and action.insert_only
     publication = obs.source.insert_only if by_inserts else obs.source.publication
     return publication is not None and publication.comment == obs.names.publication_comment
 
@@ -266,6 +367,14 @@ CLAIMS: tuple[tuple[str, Claim], ...] = (
     ("no initial copy goes into a table with rows", _copy_only_into_empty_tables),
     ("REFRESH needs a whole publication", _refresh_only_with_a_whole_publication),
     ("no table is created over another, nor too early", _tables_are_only_created_where_none_is),
+    ("only tables to be copied anew are withdrawn", _only_stale_tables_are_withdrawn),
+    ("only idle tables of ours are emptied", _only_our_idle_tables_are_emptied),
+    ("only what the source detached is detached", _only_what_the_source_detached_is_detached),
+    ("only what the source attached is attached", _only_what_the_source_attached_is_attached),
+    (
+        "only tables that we created and the source dropped are dropped",
+        _only_what_we_created_and_the_source_dropped,
+    ),
     ("a publication that is not ours is left alone", _foreign_publication_is_left_alone),
     ("the servers are those that were copied", _servers_are_those_that_were_copied),
 )

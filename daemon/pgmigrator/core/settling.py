@@ -7,7 +7,7 @@ Only what several ticks have seen alike is followed. A restart counts anew.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pgmigrator.core import plan
+from pgmigrator.core import follow
 from pgmigrator.core.model import Observation
 from pgmigrator.core.names import TableName
 
@@ -32,7 +32,7 @@ def observe(known: Mapping[TableName, Sighting], obs: Observation) -> Mapping[Ta
         return known
     lsn = obs.source.server.flush_lsn
     seen = {}
-    for name, oid in plan.out_of_step(obs).items():
+    for name, oid in follow.out_of_step(obs).items():
         before = known.get(name)
         again = before is not None and before.oid == oid
         seen[name] = (

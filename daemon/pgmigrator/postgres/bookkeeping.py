@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pgmigrator.core.model import Baseline
 from pgmigrator.core.names import TableName
+from pgmigrator.errors import Refused
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
 
@@ -15,7 +16,7 @@ _TABLES = (
     "CREATE SCHEMA IF NOT EXISTS pgmigrator",
     "CREATE TABLE IF NOT EXISTS pgmigrator.tables (schema_name text, table_name text,"
     " source_oid bigint, table_oid oid NOT NULL, created boolean NOT NULL,"
-    " PRIMARY KEY (schema_name, table_name))",
+    " resync boolean NOT NULL DEFAULT false, PRIMARY KEY (schema_name, table_name))",
 )
 _BASELINES = (
     "CREATE TABLE IF NOT EXISTS pgmigrator.insert_only (source_oid bigint PRIMARY KEY,"
@@ -40,6 +41,8 @@ class Note:
     source_oid: int | None
     #: we created it; else somebody else did, and we only filled it
     created: bool
+    #: an operator wants it copied anew
+    resync: bool = False
 
 
 async def read(connection: Connection) -> dict[TableName, Note]:
@@ -48,9 +51,45 @@ async def read(connection: Connection) -> dict[TableName, Note]:
     if not row["kept"]:
         return {}
     return {
-        TableName(r["schema_name"], r["table_name"]): Note(r["source_oid"], r["created"])
+        TableName(r["schema_name"], r["table_name"]): Note(
+            r["source_oid"], r["created"], r["resync"]
+        )
         for r in await fetch(connection, query("bookkeeping"))
     }
+
+
+async def assert_created(connection: Connection, table: TableName) -> None:
+    """Make sure that a table is one that we created.
+
+    :raises Refused: it is not.
+    """
+    note = (await read(connection)).get(table)
+    if note is None or not note.created:
+        raise Refused("it is not one that we created; it was left alone")
+
+
+async def request_resync(connection: Connection, table: TableName) -> bool:
+    """Note that a table is to be copied anew; False: it is none that we filled."""
+    if table not in await read(connection):
+        return False
+    cursor = await connection.execute(
+        "UPDATE pgmigrator.tables SET resync = true"
+        " WHERE schema_name = %s AND table_name = %s AND source_oid IS NOT NULL",
+        [table.schema, table.name],
+    )
+    return cursor.rowcount == 1
+
+
+async def forget(connection: Connection, table: TableName, *, dropped: bool) -> None:
+    """Note that a table holds nothing any more, or is gone; in the transaction that did it."""
+    statement = (
+        "DELETE FROM pgmigrator.tables"
+        if dropped
+        else "UPDATE pgmigrator.tables SET source_oid = NULL, resync = false"
+    )
+    await connection.execute(
+        f"{statement} WHERE schema_name = %s AND table_name = %s", [table.schema, table.name]
+    )
 
 
 async def remember(

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 
 from psycopg import sql
 
-from pgmigrator.postgres.connect import Connection, SourceWriter
+from pgmigrator.postgres.connect import Connection, SourceWriter, source_writer
+from pgmigrator.postgres.pair import DatabasePair
 
 NUDGE = sql.SQL("SELECT pg_logical_emit_message(true, 'pgmigrator', 'nudge')")
 
@@ -47,6 +48,17 @@ async def until_confirmed(
         await source.execute(NUDGE)
         # fast at first; a long wait is for a backlog, which nudges do not shorten
         await asyncio.sleep(min(0.2, 0.003 + elapsed / 20))
+
+
+async def everything_applied(
+    pair: DatabasePair, destination: Connection, action: str, timeout_seconds: float
+) -> bool:
+    """Wait until everything that is committed on the source now is applied; False: not in time."""
+    async with source_writer(pair.source, pair.database, action) as source:
+        lsn = await flush_lsn(source)
+        slot = pair.names.subscription
+        confirmed = await until_confirmed(source, destination, slot, lsn, timeout_seconds)
+    return confirmed is not None and confirmed >= lsn
 
 
 async def until_inactive(source: SourceWriter, slot: str, timeout_seconds: float) -> bool:

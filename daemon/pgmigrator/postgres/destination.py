@@ -106,12 +106,15 @@ async def _read_tables(
     tables = []
     for row in await fetch(connection, query("destination_tables"), parameters):
         name = TableName(row.pop("schema"), row.pop("name"))
+        root = (row.pop("root_schema"), row.pop("root_name"))
         note = notes.get(name, bookkeeping.Note(None, created=False))
         tables.append(
             DestinationTable(
                 name=name,
+                partition_of=TableName(*root) if root[1] else None,
                 source_oid=note.source_oid,
                 created=note.created,
+                resync=note.resync,
                 baseline=baselines.get(note.source_oid) if note.source_oid else None,
                 **row,
             )

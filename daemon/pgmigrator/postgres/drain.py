@@ -229,7 +229,7 @@ async def _evidence(on: Sides, before: DictRow) -> Evidence:
         copied_from={
             name: note.source_oid
             for name, note in (await bookkeeping.read(on.destination)).items()
-            if note.source_oid is not None
+            if note.source_oid is not None and not note.resync
         },
         start_remembered=await start_is_remembered(on.destination),
         enabled=now.get("enabled", False),

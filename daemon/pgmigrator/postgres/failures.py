@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from pgmigrator.errors import Refused
 from pgmigrator.postgres.connect import Connection, Endpoint, redact
 
 
@@ -18,12 +19,14 @@ class Failure(NamedTuple):
 async def attempt(
     connection: Connection, endpoint: Endpoint, what: str, work: Awaitable[object]
 ) -> tuple[Failure, ...]:
-    """Await some work on one object; what the server refuses becomes a failure.
+    """Await some work on one object; what the server or we refuse becomes a failure.
 
     :raises psycopg.Error: the connection is lost: that is no fault of the object.
     """
     try:
         await work
+    except Refused as refused:
+        return (Failure(what, str(refused)),)
     except psycopg.Error as error:
         if connection.closed:
             raise

@@ -65,13 +65,16 @@ async def add_tables(
         await _add(writer, names, tables, insert_only=insert_only)
 
 
-async def drop_tables(source: Endpoint, database: str, names: Names, tables: Tables) -> None:
-    """Stop publishing tables, so that the application can update them."""
+async def drop_tables(
+    source: Endpoint, database: str, names: Names, tables: Tables, *, insert_only: bool = False
+) -> None:
+    """Stop publishing tables: the application can update them, or they are to be copied anew."""
+    name = _name(names, insert_only=insert_only)
     async with source_writer(source, database, "publication") as writer, writer.transaction():
-        await _assert_ours(writer, names, names.publication)
+        await _assert_ours(writer, names, name)
         await writer.execute(
             sql.SQL("ALTER PUBLICATION {} DROP TABLE {}").format(
-                sql.Identifier(names.publication), _only(tables)
+                sql.Identifier(name), _only(tables)
             )
         )
 

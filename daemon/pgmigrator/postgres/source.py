@@ -150,6 +150,9 @@ async def _read_tables(connection: Connection, sizes: Mapping[int, int]) -> tupl
         SourceTable(
             oid=row["oid"],
             name=TableName(row["schema"], row["name"]),
+            partition_of=TableName(row["root_schema"], row["root_name"])
+            if row["root_name"]
+            else None,
             identity_usable=not row["identity_reason"],
             identity_reason=row["identity_reason"],
             identity_candidate=row["identity_candidate"],

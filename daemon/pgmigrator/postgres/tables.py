@@ -17,8 +17,8 @@ from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping
 from pgmigrator.postgres.archive import Entry
-from pgmigrator.postgres.confirm import flush_lsn, until_confirmed
-from pgmigrator.postgres.connect import Connection, fetch, session, source_writer
+from pgmigrator.postgres.confirm import everything_applied
+from pgmigrator.postgres.connect import Connection, fetch, session
 from pgmigrator.postgres.failures import Failure, attempt
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.rest import OPTIONS, patiently
@@ -90,11 +90,7 @@ async def create_tables(
 
 
 async def _until_passed(pair: DatabasePair, destination: Connection) -> None:
-    async with source_writer(pair.source, pair.database, ACTION) as writer:
-        lsn = await flush_lsn(writer)
-        slot = pair.names.subscription
-        confirmed = await until_confirmed(writer, destination, slot, lsn, CONFIRM_TIMEOUT_S)
-    if confirmed is None or confirmed < lsn:
+    if not await everything_applied(pair, destination, ACTION, CONFIRM_TIMEOUT_S):
         raise Refused(
             "the destination lags too far behind to create a partition: rows that its DEFAULT"
             " partition held before may still be on their way; it is tried again"

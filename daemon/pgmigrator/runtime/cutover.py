@@ -1,4 +1,4 @@
-"""The operator's verbs: drain, switch, unswitch, complete.
+"""The operator's verbs: drain, switch, unswitch, complete, resync.
 
 A verb covers the databases that it names, together: all are switched, or none. While it runs, no
 action of the ticks starts on them. What stands against it comes back as data, with the fix.
@@ -10,13 +10,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
-from pgmigrator.core import insert_only, plan
+from pgmigrator.core import insert_only, plan, resync
 from pgmigrator.core.commands import Blocker, Command, Outcome, OutcomeStatus, Verb
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import DrainProof
 from pgmigrator.errors import Refused, Unreachable
-from pgmigrator.postgres import drain, remove, switch
+from pgmigrator.postgres import bookkeeping, drain, remove, switch
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.pair import DatabasePair
@@ -48,18 +48,22 @@ async def carry_out(runner: MappingRunner, command: Command) -> Outcome:
         Verb.SWITCH: _switch,
         Verb.UNSWITCH: _unswitch,
         Verb.COMPLETE: _complete,
+        Verb.RESYNC: _resync,
     }[command.verb]
-    async with _exclusively(units):
+    # a resync is only noted: what is under way may go on
+    ending = command.verb is not Verb.RESYNC
+    async with _exclusively(units, ending=ending):
         return await handler(runner, units, command)
 
 
 @asynccontextmanager
-async def _exclusively(units: Sequence[Unit]) -> AsyncIterator[None]:
-    """Keep the ticks' actions off these databases; those under way are ended."""
+async def _exclusively(units: Sequence[Unit], *, ending: bool) -> AsyncIterator[None]:
+    """Keep further actions of the ticks off these databases, `ending` those under way."""
     async with AsyncExitStack() as stack:
         for unit in sorted(units, key=lambda unit: unit.database):
             await stack.enter_async_context(unit.command)
-            await unit.stop()
+            if ending:
+                await unit.stop()
         try:
             yield
         finally:
@@ -201,6 +205,27 @@ async def _unswitch(runner: MappingRunner, units: Sequence[Unit], _: Command) ->
             blocking=tuple(blocking),
         )
     return Outcome(status=OutcomeStatus.DONE, message="replication goes on")
+
+
+# --- resync ------------------------------------------------------------------------------------
+
+
+async def _resync(runner: MappingRunner, units: Sequence[Unit], command: Command) -> Outcome:
+    [unit] = units
+    obs = await runner.read_again(unit)
+    found = resync.find(obs, command.table)
+    if isinstance(found, str):
+        blocker = Blocker(
+            database=unit.database, object=f"table {command.table}", status="fail", reason=found
+        )
+        return Outcome(
+            status=OutcomeStatus.CONFLICT, message="not resynchronised", blocking=(blocker,)
+        )
+    async with session(runner.observer.destination, unit.database, "resync") as connection:
+        if not await bookkeeping.request_resync(connection, found):
+            raise Refused(f"table {found} is no longer one that we filled; try again")
+    log.info("resync", mapping=unit.mapping, database=unit.database, table=str(found))
+    return Outcome(status=OutcomeStatus.ACCEPTED, message=f"table {found} is copied anew")
 
 
 # --- complete ----------------------------------------------------------------------------------

@@ -20,9 +20,12 @@ from pgmigrator.errors import Refused, Unreachable
 from pgmigrator.postgres import (
     database,
     destination,
+    partitions,
     publication,
     remove,
+    renew,
     restore,
+    retire,
     roles,
     sequences,
     subscription,
@@ -268,6 +271,50 @@ async def restore_tables(work: Work, action: a.RestoreTables) -> None:
         work.pair, tools, action.tables, dump_lock=work.dump_lock
     )
     work.observer.expire(work.obs.database)
+    _refuse(failures)
+
+
+async def withdraw_tables(work: Work, action: a.WithdrawTables) -> None:
+    """See the action."""
+    await publication.drop_tables(
+        work.source,
+        work.obs.database,
+        work.names,
+        action.tables,
+        insert_only=action.insert_only,
+    )
+
+
+async def empty_tables(work: Work, action: a.EmptyTables) -> None:
+    """See the action."""
+    failures = await renew.empty_tables(work.pair, action.tables)
+    work.observer.expire(work.obs.database)
+    _refuse(failures)
+
+
+async def detach_partitions(work: Work, action: a.DetachPartitions) -> None:
+    """See the action."""
+    failures = await partitions.detach_partitions(work.pair, action.tables)
+    work.observer.expire(work.obs.database)
+    _refuse(failures)
+
+
+async def attach_partitions(work: Work, action: a.AttachPartitions) -> None:
+    """See the action."""
+    failures = await partitions.attach_partitions(work.pair, action.tables)
+    work.observer.expire(work.obs.database)
+    _refuse(failures)
+
+
+async def drop_tables(work: Work, action: a.DropTables) -> None:
+    """See the action."""
+    failures = await retire.drop_tables(work.pair, action.tables)
+    work.observer.expire(work.obs.database)
+    _refuse(failures)
+
+
+def _refuse(failures: tuple[Failure, ...]) -> None:
+    """Fail as a whole, the rest being done: it is tried again, less and less often."""
     if failures:
         raise Refused("; ".join(f"{failed.object}: {failed.reason}" for failed in failures))
 
@@ -337,6 +384,11 @@ HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {
     a.MarkCopied: mark_copied,
     a.RestoreRest: restore_rest,
     a.RestoreTables: restore_tables,
+    a.WithdrawTables: withdraw_tables,
+    a.EmptyTables: empty_tables,
+    a.DetachPartitions: detach_partitions,
+    a.AttachPartitions: attach_partitions,
+    a.DropTables: drop_tables,
     a.SynchronizeSequences: synchronize_sequences,
     a.VerifyRowCounts: verify_row_counts,
     a.BeginCompletion: begin_completion,

@@ -43,11 +43,19 @@ class _Complete(_Parameters):
         return self
 
 
-_KINDS: dict[Verb, type[_Parameters]] = {
+class _Resync(BaseModel):
+    model_config = _Parameters.model_config
+
+    database: _Name
+    table: _Name
+
+
+_KINDS: dict[Verb, type[_Parameters | _Resync]] = {
     Verb.DRAIN: _Drain,
     Verb.SWITCH: _Drain,
     Verb.UNSWITCH: _Parameters,
     Verb.COMPLETE: _Complete,
+    Verb.RESYNC: _Resync,
 }
 
 
@@ -63,12 +71,14 @@ def parse(verb: Verb, mapping: str, body: bytes) -> Command:
         mistakes = [_mistake(each, kind) for each in error.errors(include_input=False)]
         raise BadParameters("; ".join(mistakes)) from None
     values: dict[str, Any] = found.model_dump()
+    if isinstance(found, _Resync):
+        return Command(verb=verb, mapping=mapping, databases=(found.database,), table=found.table)
     if found.databases is not None:
         values["databases"] = tuple(dict.fromkeys(found.databases))
     return Command(verb=verb, mapping=mapping, **values)
 
 
-def _mistake(error: ErrorDetails, kind: type[_Parameters]) -> str:
+def _mistake(error: ErrorDetails, kind: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{place}: unknown parameter, known are {', '.join(kind.model_fields)}"

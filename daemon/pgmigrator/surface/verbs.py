@@ -63,6 +63,8 @@ def _asked(command: Command) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     if command.databases is not None:
         asked["databases"] = list(command.databases)
+    if command.table:
+        asked["table"] = command.table
     if command.force:
         asked |= {"force": True, "reason": command.reason}
     return asked

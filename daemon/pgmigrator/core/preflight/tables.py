@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from pgmigrator.core import plan
+from pgmigrator.core import follow, plan
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
+from pgmigrator.core.names import TableName
 from pgmigrator.core.preflight.finding import (
     DEGRADES,
     NOTE,
@@ -72,7 +73,7 @@ def tables_left_publication(obs: Observation) -> Iterator[Found]:
             DEGRADES,
             f"table {name}",
             "it was replicated and is not published any more: its changes since are missing",
-            "copy the database anew (drop it on the destination), or leave the table behind",
+            _resync(obs, name),
         )
 
 
@@ -81,13 +82,54 @@ def tables_swapped(obs: Observation) -> Iterator[Found]:
     """A table of the same name is not the same table."""
     if ended(obs):
         return
-    for name in plan.swapped(obs):
+    ours = {t.name for t in obs.destination.tables if t.source_oid} if obs.destination else set()
+    for name in follow.swapped(obs):
+        fix = "it is copied anew by itself; if that fails, a problem says why"
+        if name not in ours:
+            fix = f"nobody noted where its rows came from: on the destination, DROP TABLE {name};"
         yield (
             DEGRADES,
             f"table {name}",
             "the source has another table under this name than the one that was copied",
-            "copy the database anew (drop it on the destination)",
+            fix,
         )
+
+
+@check("destination", DEGRADES)
+def tables_resynced(obs: Observation) -> Iterator[Found]:
+    """No table waits for being copied anew, as an operator asked for."""
+    assert obs.destination is not None
+    if ended(obs):
+        return
+    for table in obs.destination.tables:
+        if table.resync:
+            yield (
+                DEGRADES,
+                f"table {table.name}",
+                "it is to be copied anew, as was asked for",
+                "wait; if that fails, a problem says why",
+            )
+
+
+@check("source", DEGRADES)
+def tables_gone(obs: Observation) -> Iterator[Found]:
+    """Every table that was replicated is still on the source."""
+    assert obs.source is not None
+    assert obs.destination is not None
+    if ended(obs):
+        return
+    exists = {table.name for table in obs.source.tables}
+    for table in obs.destination.tables:
+        if table.source_oid is None or table.name in exists:
+            continue
+        fix = "it is dropped there by itself; if that fails, a problem says why"
+        if not table.created:
+            fix = f"we did not create it: on the destination, DROP TABLE {table.name};"
+        yield DEGRADES, f"table {table.name}", "the source has dropped or renamed it", fix
+
+
+def _resync(obs: Observation, name: TableName) -> str:
+    return f"copy it anew: pgmigrator resync {obs.mapping} '{obs.database}' '{name}'"
 
 
 @check("destination", DEGRADES)
@@ -134,6 +176,8 @@ CHECKS: tuple[Check, ...] = (
     publication_is_whole,
     tables_left_publication,
     tables_swapped,
+    tables_resynced,
+    tables_gone,
     tables_not_followed,
     sequences_missing,
 )

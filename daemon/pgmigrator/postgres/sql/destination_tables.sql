@@ -2,6 +2,7 @@
 -- statistics (an empty table has none to have). An empty file certainly holds no row; asking for
 -- its size waits for a lock, and so only a table that still awaits its copy is asked.
 SELECT n.nspname::text AS schema, c.relname::text AS name,
+       wn.nspname::text AS root_schema, w.relname::text AS root_name,
        coalesce(r.srsubstate::text, '') AS state,
        CASE WHEN r.srsubstate = 'r' THEN (r.srsublsn - '0/0')::bigint END AS synchronized_lsn,
        coalesce(p.tuples_processed, 0) AS copied_rows,
@@ -11,6 +12,9 @@ SELECT n.nspname::text AS schema, c.relname::text AS name,
        CASE WHEN r.srrelid IS NULL AND pg_relation_size(c.oid) = 0 THEN false END AS has_rows
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
+  LEFT JOIN pg_class w ON w.oid = i.inhparent
+  LEFT JOIN pg_namespace wn ON wn.oid = w.relnamespace
   LEFT JOIN pg_subscription_rel r ON r.srrelid = c.oid AND r.srsubid = %(subscription_oid)s
   LEFT JOIN pg_stat_progress_copy p ON p.relid = c.oid AND p.command = 'COPY FROM'
  WHERE c.relkind = 'r' AND c.relpersistence = 'p'

@@ -7,6 +7,7 @@ WITH generated AS MATERIALIZED (
      WHERE attgenerated <> '' AND attnum > 0 AND NOT attisdropped
 )
 SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
+       rn.nspname::text AS root_schema, r.relname::text AS root_name,
        greatest(c.reltuples, 0)::bigint AS estimated_rows,
        -- counted whether they were committed or not, TRUNCATE not at all
        pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid) AS changes,
@@ -39,6 +40,9 @@ SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
          AS identity_candidate
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
+  LEFT JOIN pg_class r ON r.oid = i.inhparent
+  LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
   LEFT JOIN pg_index pk ON pk.indrelid = c.oid AND pk.indisprimary AND pk.indisvalid
   LEFT JOIN pg_index ri ON ri.indrelid = c.oid AND ri.indisreplident AND ri.indisvalid
   LEFT JOIN (SELECT i.indexrelid, min(g.attname)::text AS name
