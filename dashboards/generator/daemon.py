@@ -147,7 +147,7 @@ def _queries() -> Any:
             min=0,
         ),
         query(
-            f"sum by (side, query) ({spent}) / sum by (side, query) ({count})",
+            f"sum by (side, query) ({spent}) / (sum by (side, query) ({count}) > 0)",
             "{{side}}: {{query}}",
         ),
     )

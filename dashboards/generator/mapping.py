@@ -94,7 +94,7 @@ def _gates() -> Any:
         ),
         [],
         query(gate(), table=True),
-        transformations=[matrix("gate", "database")],
+        transformations=[matrix("gate", "where")],
     )
 
 
@@ -407,7 +407,7 @@ def _problems() -> Any:
             description="How many there are. Each with its object, its reason and the exact fix:"
             ' curl -s "$URL/status/<mapping>?format=text".',
             width=12,
-            empty="No problem is open",
+            empty="No problem is open, or NO DATA",
             runbook="PgMigratorProblemTables",
         ),
         [

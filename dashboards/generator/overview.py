@@ -82,7 +82,7 @@ def _alerts() -> Any:
             " run. Empty also if the rules of alerts/ are not loaded in this Prometheus.",
             width=9,
             height=9,
-            empty="No alert fires (if the rules are loaded)",
+            empty="No alert fires, or the rules are not loaded",
         ),
         [
             Column(
@@ -111,7 +111,7 @@ def _gates() -> Any:
             ' the exact fix of each: curl -s "$URL/status/<mapping>?format=text".',
             width=9,
             height=9,
-            empty="No gate fails",
+            empty="Every gate passes",
             runbook="PgMigratorCutoverReadinessLost",
         ),
         [
@@ -125,7 +125,10 @@ def _gates() -> Any:
         ],
         query(
             f"max by (mapping, database, gate, status) ({failing} == 1"
-            f" unless on (job, instance, mapping, database) {ended} == 1)",
+            f" unless on (job, instance, mapping, database) {ended} == 1)"
+            # without a daemon the table would be as empty as when all is well
+            f" or label_replace(label_replace(absent({of_database('database_phase')}),"
+            ' "status", "unknown", "", ""), "gate", "NO DATA: the daemon is not there", "", "")',
             table=True,
         ),
         query(not_passing("cutover_gate_value"), table=True),

@@ -69,7 +69,8 @@ def gate() -> str:
     by = "mapping, database, gate"
     passing = of_database("cutover_gate_status", 'status="pass"')
     unknown = of_database("cutover_gate_status", 'status="unknown"')
-    return f"max by ({by}) ({passing}) + 2 * max by ({by}) ({unknown})"
+    status = f"max by ({by}) ({passing}) + 2 * max by ({by}) ({unknown})"
+    return f'label_join({status}, "where", " / ", "mapping", "database")'
 
 
 def not_passing(value: str) -> str:

@@ -154,7 +154,7 @@ def _mismatches() -> Any:
             " before this is empty.",
             width=24,
             height=9,
-            empty="No table differs in the last count (if there was one)",
+            empty="No table differs in the last count, or NO DATA",
             runbook="PgMigratorContentMismatch",
         ),
         [
