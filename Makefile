@@ -1,12 +1,16 @@
 # Everything sets itself up: each target first builds .venv with what it needs.
 # Two stamps in one environment: the demo installs no development tools.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo observe test check format clean
 
 BIN := .venv/bin
 
 demo: .venv/.demo ## watch a live migration between embedded servers (KEEP=1: stop at the green light)
 	$(BIN)/pgmigrator demo $(if $(KEEP),--keep)
+
+observe: .venv/.demo ## as `make demo KEEP=1`, with Prometheus and Alertmanager beside the daemon
+	@command -v prometheus >/dev/null || .ci/tools
+	PATH="$$PATH:$(CURDIR)/.cache/tools/usr/bin" $(BIN)/pgmigrator demo --observe alerts
 
 test: .venv/.dev ## run every test, those against real servers too (ARGS="-k lease": passed to pytest)
 	$(BIN)/pytest $(ARGS)

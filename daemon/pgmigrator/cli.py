@@ -109,7 +109,13 @@ def check(settings_only: bool, as_json: bool, databases: tuple[str, ...]) -> int
 
 @cli.command()
 @click.option("--keep", is_flag=True, help="Stop at the green light and keep everything running.")
-def demo(keep: bool) -> int:
+@click.option(
+    "--observe",
+    "rules",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Like --keep, with Prometheus, Alertmanager and this folder's alert rules beside it.",
+)
+def demo(keep: bool, rules: Path | None) -> int:
     """Migrate a made-up application between two servers of its own."""
     try:
         runner = import_module("pgmigrator.demo.run")
@@ -120,7 +126,7 @@ def demo(keep: bool) -> int:
             err=True,
         )
         return EXIT_REFUSED
-    return int(runner.main(keep))
+    return int(runner.main(keep or rules is not None, rules))
 
 
 # --- a running daemon ----------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def container(manifests: tuple[Manifest, ...]) -> Manifest:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_manifest_is_strictly_valid(manifests: tuple[Manifest, ...], version: str) -> None:
     checked = [m for m in manifests if m["kind"] not in OPERATOR_KINDS]
-    assert {m["kind"] for m in checked} >= {"Deployment", "Service", "NetworkPolicy", "ConfigMap"}
+    assert {m["kind"] for m in checked} >= {"Namespace", "Deployment", "Service", "NetworkPolicy"}
     for manifest in checked:
         validate(manifest, version, strict=True)
 
@@ -185,11 +185,17 @@ def test_the_image_is_this_version(manifests: tuple[Manifest, ...]) -> None:
 
 def test_every_dashboard_is_a_config_map_for_the_sidecar(manifests: tuple[Manifest, ...]) -> None:
     shown = [m for m in manifests if "grafana_dashboard" in m["metadata"]["labels"]]
-    assert {m["metadata"]["labels"]["grafana_dashboard"] for m in shown} == {"1"}
-    assert {m["metadata"]["annotations"]["grafana_folder"] for m in shown} == {"postgres-migrator"}
-    held = {name: text for m in shown for name, text in m["data"].items()}
-    assert held == {path.name: path.read_text() for path in DASHBOARDS}
-    assert max(map(len, held.values())) < 200_000
+    held = {}
+    for manifest in shown:
+        metadata = manifest["metadata"]
+        assert metadata["labels"]["grafana_dashboard"] == "1"
+        assert metadata["annotations"]["grafana_folder"] == "postgres-migrator"
+        ((name, text),) = manifest["data"].items()
+        assert name == f"{metadata['name']}.json"
+        assert len(text) < 200_000
+        held[name] = text
+    how = "each has its place in dashboards/kustomization.yaml"
+    assert held == {path.name: path.read_text() for path in DASHBOARDS}, how
 
 
 # --- the rules and the metrics --------------------------------------------------------------------

@@ -1,78 +1,18 @@
 """`pgmigrator demo` as a newcomer runs it, without a terminal: it ends well, or says why not."""
 
-import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
 import pytest
 
-START_TIMEOUT_SECONDS = 120
-END_TIMEOUT_SECONDS = 420
-
-
-@dataclass
-class Run:
-    """One demo, with a temporary folder of its own to see what it leaves behind."""
-
-    folder: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def output(self) -> str:
-        return (self.folder / "output").read_text()
-
-    def wait_for(self, text: str) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while text not in self.output:
-            assert self.process.poll() is None, self.output
-            assert time.monotonic() < deadline, self.output
-            time.sleep(0.1)
-
-    def end(self) -> int:
-        return self.process.wait(END_TIMEOUT_SECONDS)
-
-    def family(self) -> list[psutil.Process]:
-        """The daemon and both servers, which all work below the folder or were started by it."""
-        demo = psutil.Process(self.process.pid)
-        servers = [
-            process
-            for process in psutil.process_iter(["cmdline"])
-            if str(self.folder) in " ".join(process.info["cmdline"] or ())
-        ]
-        return [*demo.children(recursive=True), *servers]
-
-    def left(self) -> list[str]:
-        return [path.name for path in self.folder.iterdir() if path.name != "output"]
+from tests.e2e.demo_run import Run, demo_run, runs
 
 
 @pytest.fixture
 def demo() -> Iterator[Run]:
-    # not pytest's own folder: nobody else than its user may enter that, not even the servers' user
-    folder = Path(tempfile.mkdtemp(prefix="demo-test-"))
-    folder.chmod(0o755)
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pgmigrator", "demo"],
-            env=os.environ | {"TMPDIR": str(folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    run = Run(folder, process)
-    yield run
-    if process.poll() is None:
-        process.terminate()
-        process.wait(60)
-    shutil.rmtree(folder)
+    with demo_run() as run:
+        yield run
 
 
 def test_a_whole_migration(demo: Run) -> None:
@@ -111,11 +51,3 @@ def test_an_interrupted_demo_cleans_up(demo: Run, number: signal.Signals) -> Non
     assert "everything was stopped and removed" in demo.output
     assert demo.left() == []
     assert not [process for process in family if runs(process)]
-
-
-def runs(process: psutil.Process) -> bool:
-    """A zombie that nobody reaps does not count."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False

@@ -321,10 +321,18 @@ def test_run_and_check_start_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_demo_says_what_it_lacks(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    module("pgmigrator.demo.run", monkeypatch, main=lambda keep: 7 if keep else 0)
-    assert main(["demo", "--keep"]) == 7
+    asked: list[tuple[bool, Path | None]] = []
+
+    def demo(keep: bool, rules: Path | None) -> int:
+        asked.append((keep, rules))
+        return 7
+
+    module("pgmigrator.demo.run", monkeypatch, main=demo)
+    for options in ([], ["--keep"], ["--observe", str(tmp_path)]):
+        assert main(["demo", *options]) == 7
+    assert asked == [(False, None), (True, None), (True, tmp_path)]
     monkeypatch.setitem(sys.modules, "pgmigrator.demo.run", None)
     assert main(["demo"]) == 1
     assert "postgres-migrator[demo]" in capsys.readouterr().err

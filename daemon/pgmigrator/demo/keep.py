@@ -13,6 +13,7 @@ from pathlib import Path
 from pgmigrator.demo.application import SHOP
 from pgmigrator.demo.cutover import Cutover
 from pgmigrator.demo.daemon import MAPPING, Daemon
+from pgmigrator.demo.monitoring import Monitoring
 from pgmigrator.demo.screen import Screen
 from pgmigrator.demo.servers import HOST, SUPERUSER, Server
 from pgmigrator.demo.watch import DemoFailed
@@ -21,7 +22,7 @@ POLL_SECONDS = 0.5
 HEADER, PASSFILE = "authorization", "pgpass"
 
 
-def keep_running(screen: Screen, cutover: Cutover) -> None:
+def keep_running(screen: Screen, cutover: Cutover, monitoring: Monitoring | None) -> None:
     """Print what can be done, and show what happens until Ctrl-C or SIGTERM.
 
     :raises DaemonEnded: the daemon does not run any more.
@@ -31,6 +32,8 @@ def keep_running(screen: Screen, cutover: Cutover) -> None:
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda received, _: wanted.append(received))
     screen.text(instructions(cutover.daemon, SHOP))
+    if monitoring is not None:
+        screen.text(monitoring.lines())
     screen.doing("waiting for Ctrl-C")
     try:
         while True:

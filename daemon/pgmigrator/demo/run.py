@@ -23,6 +23,7 @@ from pgmigrator.demo.cutover import Cutover
 from pgmigrator.demo.daemon import Daemon, DaemonEnded
 from pgmigrator.demo.installations import InstallationMissing, ProgramFailed
 from pgmigrator.demo.keep import keep_running
+from pgmigrator.demo.monitoring import Monitoring, MonitoringFailed
 from pgmigrator.demo.screen import Screen
 from pgmigrator.demo.stage import stage
 from pgmigrator.demo.summary import Summary
@@ -42,6 +43,7 @@ _EXPECTED = (
     DemoFailed,
     InstallationMissing,
     MigratorError,
+    MonitoringFailed,
     OSError,
     ProgramFailed,
     psycopg.Error,
@@ -49,15 +51,16 @@ _EXPECTED = (
 )
 
 
-def main(keep: bool) -> int:
+def main(keep: bool, rules: Path | None = None) -> int:
     """Run the demo and return its exit status.
 
     :param keep: stop at the green light, and keep everything running until Ctrl-C.
+    :param rules: the folder of alert rules for a Prometheus beside the daemon; None: there is none.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no ✔ is no reason to fail
     screen = Screen(Console(highlight=False))
-    demo = Demo(screen)
+    demo = Demo(screen, rules)
     try:
         with screen:
             summary = demo.play(keep)
@@ -78,10 +81,12 @@ def main(keep: bool) -> int:
 class Demo:
     """The whole play, from two empty servers until nothing is left of them."""
 
-    def __init__(self, screen: Screen) -> None:
-        """Play on this screen."""
+    def __init__(self, screen: Screen, rules: Path | None = None) -> None:
+        """Play on this screen, observed by a Prometheus with these rules, if any."""
         self.log_end: Sequence[str] = ()  # of the daemon, if the demo failed
         self._screen = screen
+        self._rules = rules
+        self._monitoring: Monitoring | None = None
 
     def play(self, keep: bool) -> Summary | None:
         """Play, and clean up however it ends; None: it was kept at the green light."""
@@ -98,7 +103,7 @@ class Demo:
             green_seconds = self._until_green(cutover)
             if keep:
                 signal.alarm(0)
-                keep_running(self._screen, cutover)
+                keep_running(self._screen, cutover, self._monitoring)
                 return None
             return self._cut_over(cutover, before, green_seconds)
         except _EXPECTED:
@@ -115,6 +120,10 @@ class Demo:
             f"source: PostgreSQL {source.installation.version}, port {source.port};"
             f" destination: {destination.installation.version}, port {destination.port}"
         )
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pgmigrator-demo-"))
+        daemon = Daemon(Path(folder), servers)
+        stack.callback(daemon.stop)
+        self._observe(stack, daemon)
         screen.doing("creating an application on the source")
         application = create_application(source.dsn)
         bin_dir = destination.installation.bin_dir
@@ -124,11 +133,16 @@ class Demo:
         stack.callback(traffic.stop)
         traffic.start()
         screen.say(f"the application writes, {TRANSACTIONS_PER_SECOND} transactions per second")
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pgmigrator-demo-"))
-        daemon = Daemon(Path(folder), servers)
-        stack.callback(daemon.stop)
         watch = Watch(screen, daemon, traffic)
         return Cutover(screen, daemon, application, traffic, watch), before
+
+    def _observe(self, stack: ExitStack, daemon: Daemon) -> None:
+        """Start Prometheus and Alertmanager, if wanted, before there is anything to miss."""
+        if self._rules is None:
+            return
+        self._screen.doing("starting Prometheus and Alertmanager")
+        self._monitoring = Monitoring.start(stack, daemon.folder, self._rules, daemon.port)
+        self._screen.say(self._monitoring.summary())
 
     def _until_green(self, cutover: Cutover) -> float:
         """Start the daemon and wait; return the seconds that it took."""
