@@ -109,7 +109,7 @@ def _differences(obs: Observation) -> tuple[SchemaItem, ...]:
     if Step.INDEXED not in _steps_of(obs):
         missing |= {str(name): "index" for name in there}
     return tuple(
-        SchemaItem(table=table, kind=kind, definition="x", missing=True)
+        SchemaItem(object=table, kind=kind, definition="x", missing=True)
         for table, kind in missing.items()
     )
 

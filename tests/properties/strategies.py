@@ -51,7 +51,7 @@ STEPS = [(), *({*b.INDEXED[:n]} for n in range(1, 5)), *({step} for step in Step
 
 
 def _schema(kind: SchemaKind, *, missing: bool) -> Measured[tuple[SchemaItem, ...]]:
-    item = SchemaItem(table=str(b.ORDERS), kind=kind, definition="x", missing=missing)
+    item = SchemaItem(object=str(b.ORDERS), kind=kind, definition="x", missing=missing)
     return Measured((item,), b.NOW, 20.0)
 
 

@@ -90,7 +90,7 @@ ROUTE = "environment.route_error"
 
 
 def lacking(kind: str) -> Measured[tuple[SchemaItem, ...]]:
-    item = SchemaItem(table=str(ORDERS), kind=kind, definition="x", missing=True)
+    item = SchemaItem(object=str(ORDERS), kind=kind, definition="x", missing=True)
     return Measured((item,), NOW, 20.0)
 
 

@@ -78,7 +78,7 @@ def test_the_evidence_is_a_proof() -> None:
             "stats_reset",
         ),
         (
-            {"differences": (SchemaItem(table="t", kind="index", definition="i", missing=True),)},
+            {"differences": (SchemaItem(object="t", kind="index", definition="i", missing=True),)},
             "schema differs",
         ),
     ],

@@ -35,7 +35,7 @@ NEVER_FAILS = {"data_fresh"}
 
 
 def item(kind: str) -> Measured[tuple[SchemaItem, ...]]:
-    found = SchemaItem(table=str(ORDERS), kind=kind, definition="x", missing=True)
+    found = SchemaItem(object=str(ORDERS), kind=kind, definition="x", missing=True)
     return Measured((found,), NOW, 20.0)
 
 

@@ -36,7 +36,7 @@ RENAMED = TableName("public", "renamed")
 
 
 def drift(kind: str, table: TableName) -> Measured[tuple[SchemaItem, ...]]:
-    item = SchemaItem(table=str(table), kind=kind, definition="x", missing=False)
+    item = SchemaItem(object=str(table), kind=kind, definition="x", missing=False)
     return Measured((item,), NOW, 20.0)
 
 

@@ -12,7 +12,7 @@ from pgmigrator.core.conditions import (
     Thing,
 )
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Measured, Observation, RoleDifference, Severity
+from pgmigrator.core.model import Measured, Observation, RoleDifference, SchemaItem, Severity
 from pgmigrator.core.names import TableName
 from pgmigrator.core.preflight import CHECKS, find_problems
 from tests.unit.builders import (
@@ -80,6 +80,9 @@ def collation(locale: str, recorded: str = "1", actual: str = "1") -> tuple[Coll
     )
 
 
+DRIFT = Measured(
+    (SchemaItem(object=str(ORDERS), kind="column", definition="a int", missing=True),), NOW, 60
+)
 OLD_DESTINATION: dict[str, object] = {"destination.server.version_num": 180_001}
 ICU = collation("i:de")
 ONLY_C = collation("c:C", "", "")
@@ -295,6 +298,7 @@ FIRES: list[Case] = [
     ("blocks_source", DEGRADES, "source", STREAMING, {"source.blocked_sessions": 2}),
     ("late_writes", DEGRADES, "shop", SWITCHED, {"source.late_writes": 1}),
     ("slot_gone_after_switch", DEGRADES, "shop", SWITCHED, {"source.slot": None}),
+    ("schema_drift", DEGRADES, f"column of {ORDERS}", STREAMING, {"schema": DRIFT}),
     (
         "complete_too_early",
         NOTE,

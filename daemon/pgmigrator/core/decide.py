@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from pgmigrator.core import actions as a
 from pgmigrator.core import follow, insert_only, plan
 from pgmigrator.core.marker import Marker, Step
-from pgmigrator.core.model import Observation, Phase, Problem, Severity, SourceFacts
+from pgmigrator.core.model import (
+    Observation,
+    Phase,
+    Problem,
+    SchemaKind,
+    Severity,
+    SourceFacts,
+)
 from pgmigrator.core.report import Throttle
 
 #: counts that differ are repeated, and tables that were left out are counted, this soon
@@ -21,6 +28,18 @@ RECOUNT_AFTER_SECONDS = 10.0
 URGENT = frozenset({"DropFromPublication", "DropSlot"})
 #: these may start while one of those is under way
 BESIDE = {"SynchronizeSequences": frozenset({"VerifyRowCounts", "RestoreRest", "RestoreTables"})}
+#: what RestoreRest brings again by itself if it is missing
+POST_DATA = frozenset(
+    {
+        SchemaKind.CONSTRAINT,
+        SchemaKind.INDEX,
+        SchemaKind.TRIGGER,
+        SchemaKind.RULE,
+        SchemaKind.POLICY,
+        SchemaKind.STATISTICS,
+        SchemaKind.EVENT_TRIGGER,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,13 +401,13 @@ def _sequences(obs: Observation) -> tuple[a.Action, ...]:
 
 
 def _something_to_restore(obs: Observation) -> bool:
-    """A constraint, index or trigger of a table is missing here, or the planner knows nothing."""
+    """What comes after the data is missing here, or the planner knows nothing."""
     if any(table.state == "r" and not table.has_statistics for table in plan.followed(obs)):
         return True
     # indexes come after the copy
     left = (plan.drifted_tables(obs) or frozenset()) | {str(name) for name in plan.to_copy(obs)}
     return obs.schema is not None and any(
-        item.missing and item.kind in ("constraint", "index", "trigger") and item.table not in left
+        item.missing and item.kind in POST_DATA and item.object not in left
         for item in obs.schema.value
     )
 

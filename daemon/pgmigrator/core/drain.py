@@ -7,6 +7,7 @@ ends with its fix. No sentence means proved.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from pgmigrator.core.drift import drifts
 from pgmigrator.core.marker import Marker, ServerIdentity
 from pgmigrator.core.model import SchemaItem, Sequence
 from pgmigrator.core.names import TableName
@@ -103,7 +104,7 @@ def what_is_missing(
     yield from _stream(evidence)
     yield from _tables(evidence, excluded)
     if evidence.differences:
-        found = (f"{item.table}: {item.kind} {item.definition}" for item in evidence.differences)
+        found = [f"{drift.object}: {drift.reason}" for drift in drifts(evidence.differences)]
         yield f"the schema differs: {_some(found)}; make both sides equal"
 
 

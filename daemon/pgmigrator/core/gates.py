@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pgmigrator.core import plan
 from pgmigrator.core.decide import counts_are_of_these_servers, server_changes
+from pgmigrator.core.drift import drifts
 from pgmigrator.core.history import History, sequences_behind_previous
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Problem, SchemaItem, Severity, Slot, Subscription
@@ -190,7 +191,7 @@ def no_problem_tables(e: Evidence) -> Verdict:
 
 
 def schema_match(e: Evidence) -> Verdict:
-    """Tables, columns, constraints, enums, triggers are equal; views, functions, types exist."""
+    """Every object is defined alike on both sides: its properties, owner, privileges, comment."""
     return _compared(e, lambda item: item.kind not in INDEX_KINDS, "the schemas are equal")
 
 
@@ -215,14 +216,10 @@ def _compared(e: Evidence, wanted: Callable[[SchemaItem], bool], passed: str) ->
     when = (e.obs.schema.at, e.obs.schema.valid_seconds)
     if not found:
         return Verdict(PASS, passed, measured_at=when[0], valid_seconds=when[1])
-    shown = [
-        f"{item.table}: {'missing' if item.missing else 'only on the destination'}:"
-        f" {item.definition}"
-        for item in found
-    ]
-    reason = f"{len(found)} differences: {_some(shown, 3)}"
-    fix = "make the destination's definition equal to the source's, by hand where DDL ran meanwhile"
-    return Verdict(FAIL, reason, fix, len(found), 0, "objects", *when)
+    differing = drifts(found)
+    shown = [f"{drift.object}: {drift.reason}" for drift in differing]
+    reason = f"{len(differing)} differences: {_some(shown, 3)}"
+    return Verdict(FAIL, reason, differing[0].fix, len(differing), 0, "objects", *when)
 
 
 def sequences_synced(e: Evidence) -> Verdict:

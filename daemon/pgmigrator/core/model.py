@@ -314,27 +314,43 @@ class DestinationFacts:
 
 
 class SchemaKind(StrEnum):
-    """What a line of the fingerprint is about."""
+    """What a line of the fingerprint is about (see postgres/sql/fingerprint)."""
 
     TABLE = "table"
     COLUMN = "column"
     CONSTRAINT = "constraint"
     INDEX = "index"
-    ENUM = "enum"
     TRIGGER = "trigger"
+    RULE = "rule"
+    POLICY = "policy"
+    STATISTICS = "statistics"
+    #: what is set on a relation: storage parameters, statistics targets, view options
+    OPTION = "option"
+    SEQUENCE = "sequence"
     VIEW = "view"
     FUNCTION = "function"
     TYPE = "type"
-    POLICY = "policy"
-    RULE = "rule"
+    ENUM = "enum"
+    OPERATOR = "operator"
+    TEXT_SEARCH = "text_search"
+    FOREIGN_DATA = "foreign_data"
+    SCHEMA = "schema"
+    EXTENSION = "extension"
+    EVENT_TRIGGER = "event_trigger"
+    OWNER = "owner"
+    GRANT = "grant"
+    COMMENT = "comment"
+    LABEL = "label"
+    #: languages, casts, transforms, collations, conversions, access methods
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaItem:
-    """One line of the fingerprint that only one side has (see sql/fingerprint_items.sql)."""
+    """One line of the fingerprint that only one side has (see postgres/sql/fingerprint)."""
 
-    #: the object's qualified name, quoted
-    table: str
+    #: its qualified name, quoted; of what is no relation or type, as pg_identify_object() has it
+    object: str
     kind: str
     definition: str
     #: missing on the destination, or extra there

@@ -198,7 +198,7 @@ def drifted_tables(obs: Observation) -> frozenset[str] | None:
     """Tables whose columns or identity differ between the sides; None: not compared."""
     if obs.schema is None:
         return None
-    return frozenset(item.table for item in obs.schema.value if item.kind in ("table", "column"))
+    return frozenset(item.object for item in obs.schema.value if item.kind in ("table", "column"))
 
 
 def adopted_is_restored(obs: Observation) -> bool:

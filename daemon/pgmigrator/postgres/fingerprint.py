@@ -1,63 +1,79 @@
-"""Comparing two schemas: hashes per table first, single lines only where the hashes differ."""
+"""Comparing two schemas: hashes per object first, single lines only where the hashes differ.
 
-from collections.abc import Sequence
+`sql/fingerprint/` describes every object of a database in lines that all versions write alike. What
+is in neither file is not compared: a kind of object that a schema can hold belongs there.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
 
 from pgmigrator.core.model import SchemaItem, SchemaKind
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
 
-_KINDS = {
-    "T": SchemaKind.TABLE,
-    "C": SchemaKind.COLUMN,
-    "K": SchemaKind.CONSTRAINT,
-    "I": SchemaKind.INDEX,
-    "G": SchemaKind.TRIGGER,
-    "E": SchemaKind.ENUM,
-    "V": SchemaKind.VIEW,
-    "F": SchemaKind.FUNCTION,
-    "Y": SchemaKind.TYPE,
-    "P": SchemaKind.POLICY,
-    "R": SchemaKind.RULE,
-}
+PARTS = (
+    "tables",
+    "indexes",
+    "sequences",
+    "views",
+    "types",
+    "routines",
+    "others",
+    "privileges",
+)
+#: the first version that knows the privilege MAINTAIN
+_MAINTAIN_SINCE = 170000
+
 _HASHES = """
-SELECT tbl, md5(string_agg(item, E'\\n' ORDER BY item COLLATE "C")) AS hash
-  FROM ({items}) AS items GROUP BY tbl
+SELECT object, md5(string_agg(kind || ' ' || definition, E'\\n'
+                              ORDER BY kind COLLATE "C", definition COLLATE "C")) AS hash
+  FROM ({items}) AS items GROUP BY object
 """
-_ITEMS = "SELECT tbl, item FROM ({items}) AS items WHERE tbl = ANY(%(tables)s)"
+_ITEMS = """
+SELECT object, kind, definition FROM ({items}) AS items WHERE object = ANY(%(objects)s)
+"""
+
+Parameters = Mapping[str, object]
 
 
-async def hashes(connection: Connection) -> dict[str, str]:
-    """Return one hash for each table (and enum type) of a database, by qualified name."""
-    rows = await fetch(connection, _HASHES.format(items=query("fingerprint_items")), {})
-    return {row["tbl"]: row["hash"] for row in rows}
+def _items() -> str:
+    return " UNION ALL ".join(f"({query(f'fingerprint/{part}')})" for part in PARTS)
 
 
 async def compare(source: Connection, destination: Connection) -> tuple[SchemaItem, ...]:
     """Return every line that only one of two databases has; nothing means equal."""
-    here, there = await hashes(source), await hashes(destination)
+    parameters = {
+        "salt": secrets.token_hex(16),
+        "maintain": min(source.info.server_version, destination.info.server_version)
+        >= _MAINTAIN_SINCE,
+    }
+    here, there = await _hashes(source, parameters), await _hashes(destination, parameters)
     differing = sorted(
-        table for table in here.keys() | there.keys() if here.get(table) != there.get(table)
+        name for name in here.keys() | there.keys() if here.get(name) != there.get(name)
     )
     if not differing:
         return ()
-    source_items = await _items(source, differing)
-    destination_items = await _items(destination, differing)
+    source_items = await _lines(source, parameters, differing)
+    destination_items = await _lines(destination, parameters, differing)
     return tuple(
-        _item(table, line, missing=missing)
+        SchemaItem(object=name, kind=SchemaKind(kind), definition=definition, missing=missing)
         for lines, missing in (
             (source_items - destination_items, True),
             (destination_items - source_items, False),
         )
-        for table, line in sorted(lines)
+        for name, kind, definition in sorted(lines)
     )
 
 
-async def _items(connection: Connection, tables: Sequence[str]) -> set[tuple[str, str]]:
-    text = _ITEMS.format(items=query("fingerprint_items"))
-    rows = await fetch(connection, text, {"tables": list(tables)})
-    return {(row["tbl"], row["item"]) for row in rows}
+async def _hashes(connection: Connection, parameters: Parameters) -> dict[str, str]:
+    rows = await fetch(connection, _HASHES.format(items=_items()), parameters)
+    return {row["object"]: row["hash"] for row in rows}
 
 
-def _item(table: str, line: str, *, missing: bool) -> SchemaItem:
-    kind, _, definition = line.partition(" ")
-    return SchemaItem(table=table, kind=_KINDS[kind], definition=definition, missing=missing)
+async def _lines(
+    connection: Connection, parameters: Parameters, names: Sequence[str]
+) -> set[tuple[str, str, str]]:
+    rows = await fetch(
+        connection, _ITEMS.format(items=_items()), {**parameters, "objects": list(names)}
+    )
+    return {(row["object"], row["kind"], row["definition"]) for row in rows}

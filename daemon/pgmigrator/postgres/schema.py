@@ -40,6 +40,8 @@ async def restore_pre_data(
     before = await listed(tools, archive, "pre-data")
     after = await archive_entries(tools, archive, "post-data")
     chosen = identity_entries(after, await identity_keys(source, database, "RestoreSchema"))
+    if created:
+        await _drop_public_like(source, destination, database)
     names = before | {entry.id: str(entry) for entry in chosen}
     file = archive.with_suffix(".chosen.list")
     file.write_text("".join(f"{entry_id};\n" for entry_id in names))
@@ -74,6 +76,18 @@ async def identity_keys(source: Endpoint, database: str, action: str) -> set[tup
     async with session(source, database, action) as connection:
         rows = await fetch(connection, query("identity_indexes"))
     return {(row["classid"], row["oid"]) for row in rows}
+
+
+async def _drop_public_like(source: Endpoint, destination: Endpoint, database: str) -> None:
+    """Drop the schema that every new database has if the source's has none: no archive says so.
+
+    Only in a database that we created, and only while it is empty.
+    """
+    async with session(source, database, "RestoreSchema") as connection:
+        [public] = await fetch(connection, "SELECT to_regnamespace('public') IS NULL AS dropped")
+    if public["dropped"]:
+        async with session(destination, database, "RestoreSchema") as connection:
+            await connection.execute("DROP SCHEMA IF EXISTS public")
 
 
 def identity_entries(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pgmigrator.core import plan
+from pgmigrator.core.drift import drifts
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
 from pgmigrator.core.names import quote_identifier
@@ -14,6 +15,9 @@ from pgmigrator.core.preflight.finding import (
     check,
     ended,
 )
+
+#: differences that are shown one by one
+DRIFTS_SHOWN = 50
 
 
 @check("source", DEGRADES)
@@ -59,6 +63,22 @@ def slot_gone_after_switch(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("destination", DEGRADES)
+def schema_drift(obs: Observation) -> Iterator[Found]:
+    """Both sides define everything alike: whatever DDL changed meanwhile is named with its SQL."""
+    steps = obs.marker.steps if obs.marker else frozenset()
+    if obs.schema is None or Step.INDEXED not in steps or ended(obs):
+        return
+    found = drifts(obs.schema.value)
+    for drift in found[:DRIFTS_SHOWN]:
+        fix = drift.fix
+        if drift.needs_copy:
+            fix += " rows copied before lack what the source has in it: copy the table anew"
+        yield DEGRADES, f"{drift.kind} of {drift.object}", drift.reason, fix
+    if (more := len(found) - DRIFTS_SHOWN) > 0:
+        yield DEGRADES, "schema", f"{more} more differences", "mend those that are shown first"
+
+
 @check("both", NOTE)
 def complete_too_early(obs: Observation) -> Iterator[Found]:
     """COMPLETE=true ends a migration only after its switch."""
@@ -94,4 +114,5 @@ CHECKS: tuple[Check, ...] = (
     slot_gone_after_switch,
     complete_too_early,
     leftovers,
+    schema_drift,
 )

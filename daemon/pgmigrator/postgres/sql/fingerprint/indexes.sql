@@ -1,0 +1,38 @@
+-- Indexes of tables and materialized views, but those that belong to a constraint; what is set on
+-- any index; extended statistics.
+WITH rel AS (
+    SELECT c.oid, '"' || replace(n.nspname, '"', '""') || '"."' || replace(c.relname, '"', '""')
+                  || '"' AS q
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p', 'm', 'f') AND c.relpersistence <> 't'
+       AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgmigrator')
+       AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
+                          AND e.objid = c.oid AND e.deptype = 'e')
+)
+SELECT rel.q AS object, 'index' AS kind,
+       pg_get_indexdef(i.indexrelid) AS definition
+  FROM rel JOIN pg_index i ON i.indrelid = rel.oid
+ WHERE i.indisvalid
+   AND NOT EXISTS (SELECT FROM pg_constraint k
+                    WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
+UNION ALL
+SELECT rel.q, 'index', 'REPLICA IDENTITY USING INDEX ' || quote_ident(x.relname)
+  FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
+ WHERE i.indisreplident
+UNION ALL
+SELECT rel.q, 'option', 'CLUSTER ON ' || quote_ident(x.relname)
+  FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
+ WHERE i.indisclustered
+UNION ALL
+SELECT rel.q, 'option', format('ALTER INDEX %%s ALTER COLUMN %%s SET STATISTICS %%s', x.oid::regclass,
+                               a.attnum, a.attstattarget)
+  FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
+  JOIN pg_attribute a ON a.attrelid = x.oid AND a.attstattarget <> -1
+UNION ALL
+SELECT rel.q, 'statistics', pg_get_statisticsobjdef(s.oid)
+  FROM rel JOIN pg_statistic_ext s ON s.stxrelid = rel.oid
+UNION ALL
+SELECT rel.q, 'option', format('ALTER STATISTICS %%s SET STATISTICS %%s',
+                               (pg_identify_object('pg_statistic_ext'::regclass, s.oid, 0)).identity,
+                               s.stxstattarget)
+  FROM rel JOIN pg_statistic_ext s ON s.stxrelid = rel.oid AND s.stxstattarget <> -1

@@ -1,0 +1,52 @@
+-- Views, materialized views and rules. Since 16 the server leaves out qualifiers that it wrote
+-- before, so definitions are compared without any qualifier, blank or parenthesis; what they stand
+-- for is compared by the relations and columns that the view depends on.
+WITH rel AS (
+    SELECT c.*, '"' || replace(n.nspname, '"', '""') || '"."' || replace(c.relname, '"', '""')
+                || '"' AS q
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
+       AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgmigrator')
+       AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
+                          AND e.objid = c.oid AND e.deptype = 'e')
+)
+SELECT rel.q AS object, 'view' AS kind,
+       concat_ws(' ', CASE WHEN rel.relkind = 'm' THEN 'materialized' END,
+                 CASE WHEN NOT rel.relispopulated THEN 'not populated' END,
+                 md5(regexp_replace(pg_get_viewdef(rel.oid),
+                                    '("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.|[\s()]', '', 'g'))
+                ) AS definition
+  FROM rel WHERE rel.relkind IN ('v', 'm')
+UNION ALL
+SELECT rel.q, 'view',
+       concat_ws(' ', 'column', a.attnum, quote_ident(a.attname),
+                 format_type(a.atttypid, a.atttypmod),
+                 nullif(a.attcollation, 0)::regcollation,
+                 'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid))
+  FROM rel
+  JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE rel.relkind IN ('v', 'm')
+UNION ALL
+-- a function that reads like an operator is no dependency on every version: relations only
+SELECT DISTINCT rel.q, 'view',
+       concat_ws(' ', 'reads', pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid))
+  FROM rel
+  JOIN pg_rewrite w ON w.ev_class = rel.oid
+  JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+   AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> rel.oid AND d.refobjsubid <> 0
+ WHERE rel.relkind IN ('v', 'm')
+UNION ALL
+SELECT rel.q, 'option', item
+  FROM rel CROSS JOIN LATERAL unnest(rel.reloptions) item
+ WHERE rel.relkind IN ('v', 'm')
+UNION ALL
+SELECT rel.q, 'trigger', pg_get_triggerdef(g.oid)
+  FROM rel JOIN pg_trigger g ON g.tgrelid = rel.oid AND NOT g.tgisinternal
+ WHERE rel.relkind = 'v'
+UNION ALL
+SELECT rel.q, 'rule',
+       concat_ws(' ', quote_ident(w.rulename), w.ev_enabled,
+                 md5(regexp_replace(pg_get_ruledef(w.oid),
+                                    '("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.|[\s()]', '', 'g')))
+  FROM rel JOIN pg_rewrite w ON w.ev_class = rel.oid AND w.rulename <> '_RETURN'

@@ -1,0 +1,73 @@
+"""A database with one of everything: made on a source, and compared with what arrived."""
+
+import difflib
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import psycopg
+
+from tests.fixtures.databases import create_database
+from tests.fixtures.providers import Postgres
+
+HERE = Path(__file__).parent
+DATABASE = 'torture "x". ☃'
+
+#: What differs between the dumps of a source and of what arrived, and why: nothing else may.
+EXPLAINED = (
+    # the server that was dumped names itself
+    re.compile(r"^-- Dumped from database version .*$", re.M),
+    # ALWAYS and REPLICA triggers are ordinary ones until the switch
+    re.compile(r"^ALTER TABLE \S+ ENABLE (ALWAYS|REPLICA) TRIGGER .*;$", re.M),
+    # 18 names not-null constraints; where it shortens the name, the dump says it
+    re.compile(r"(?<= )CONSTRAINT \S+_not_null (?=NOT NULL)"),
+)
+#: views are written with fewer qualifiers since 16
+_VIEW = re.compile(r"^CREATE (OR REPLACE |MATERIALIZED |RECURSIVE )*VIEW .*?;$", re.M | re.S)
+#: before a column: of a table, or of a recursive term
+_QUALIFIER = re.compile(r"\b(orders|totals|customer|recursive)\.(?=[a-z])")
+#: the roles of a policy are in the order of their oids
+_POLICY_ROLES = re.compile(r"(?<= TO )(\S+(?:, \S+)+)(?= (?:USING|WITH))")
+
+
+def create(server: Postgres, database: str = DATABASE) -> str:
+    """Create the roles and the database with rows in every table; return its name."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute((HERE / "roles.sql").read_bytes())
+    create_database(server, database)
+    with psycopg.connect(server.dsn(database), autocommit=True) as connection:
+        connection.execute((HERE / "schema.sql").read_bytes())
+        connection.execute((HERE / "data.sql").read_bytes())
+    return database
+
+
+def schema_of(bin_dir: Path, server: Postgres, database: str = DATABASE) -> list[str]:
+    """Return the lines of a schema dump, without what is explained."""
+    command = (
+        str(bin_dir / "pg_dump"),
+        "--schema-only",
+        "--restrict-key=x",
+        "--no-publications",
+        "--no-subscriptions",
+        "--exclude-schema=pgmigrator",
+        f"--dbname={server.dsn(database)}",
+    )
+    text = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=os.environ
+    ).stdout
+    for explained in EXPLAINED:
+        text = explained.sub("", text)
+    text = _VIEW.sub(lambda view: _QUALIFIER.sub("", view[0]), text)
+    text = _POLICY_ROLES.sub(lambda roles: ", ".join(sorted(roles[1].split(", "))), text)
+    return [line for line in text.splitlines() if line]
+
+
+def differences(bin_dir: Path, source: Postgres, destination: Postgres) -> list[str]:
+    """Return the lines that only one of both dumps has."""
+    theirs, ours = schema_of(bin_dir, source), schema_of(bin_dir, destination)
+    return [
+        line
+        for line in difflib.unified_diff(theirs, ours, "source", "destination", lineterm="", n=0)
+        if not line.startswith("@@")
+    ]

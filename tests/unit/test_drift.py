@@ -1,0 +1,88 @@
+"""Drift: two lines of one thing are one change, and the SQL never drops what it could change."""
+
+import pytest
+
+from pgmigrator.core.drift import drifts
+from pgmigrator.core.model import SchemaItem
+
+TABLE = '"app"."t"'
+
+
+def item(kind: str, definition: str, *, missing: bool, of: str = TABLE) -> SchemaItem:
+    return SchemaItem(object=of, kind=kind, definition=definition, missing=missing)
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "destination", "statement"),
+    [
+        ("column", '"a b" integer NOT NULL', None, 'ADD COLUMN "a b" integer NOT NULL'),
+        ("column", None, '"a b" integer NOT NULL', 'DROP COLUMN "a b"'),
+        ("column", "a bigint", "a integer", "ALTER COLUMN a TYPE bigint"),
+        ("column", "a int NOT NULL", "a int", "ALTER COLUMN a SET NOT NULL"),
+        ("column", "a int", "a int NOT NULL", "ALTER COLUMN a DROP NOT NULL"),
+        ("column", "a int DEFAULT 1", "a int", "ALTER COLUMN a SET DEFAULT 1"),
+        ("column", "a int", "a int DEFAULT 1", "ALTER COLUMN a DROP DEFAULT"),
+        (
+            "column",
+            "a bigint NOT NULL DEFAULT 2",
+            "a int",
+            "ALTER COLUMN a TYPE bigint, ALTER COLUMN a SET NOT NULL, ALTER COLUMN a SET DEFAULT 2",
+        ),
+        ("constraint", "c CHECK (true)", None, "ADD CONSTRAINT c CHECK (true)"),
+        ("constraint", None, '"c d" CHECK (true)', 'DROP CONSTRAINT "c d"'),
+        ("trigger", "DISABLE TRIGGER x", None, "DISABLE TRIGGER x"),
+        ("trigger", None, "DISABLE TRIGGER x", "ENABLE TRIGGER x"),
+    ],
+)
+def test_what_alters_a_table(
+    kind: str, source: str | None, destination: str | None, statement: str
+) -> None:
+    lines = [
+        item(kind, text, missing=missing)
+        for text, missing in ((source, True), (destination, False))
+        if text is not None
+    ]
+    [drift] = drifts(lines)
+    assert drift.statement == f"ALTER TABLE {TABLE} {statement}"
+    assert drift.fix == f"on the destination: {drift.statement};"
+
+
+def test_a_generated_column_that_changed_has_no_statement_of_one_line() -> None:
+    [drift] = drifts(
+        [
+            item("column", "a int GENERATED ALWAYS AS (b + 1) STORED", missing=True),
+            item("column", "a int GENERATED ALWAYS AS (b + 2) STORED", missing=False),
+        ]
+    )
+    assert drift.statement is None
+    assert "pg_dump --schema-only" in drift.fix
+
+
+def test_order_is_no_drift_of_its_own_while_a_column_is_missing() -> None:
+    lines = [
+        item("column", "order: a, b", missing=True),
+        item("column", "order: a", missing=False),
+    ]
+    assert len(drifts(lines)) == 1
+    [drift] = drifts([*lines, item("column", "b int", missing=True)])
+    assert drift.source == "b int"
+    assert drift.needs_copy
+
+
+def test_a_grant_option_is_taken_back_alone() -> None:
+    [drift] = drifts(
+        [
+            item("grant", "GRANT SELECT TO x BY o", missing=True, of="view app.v"),
+            item(
+                "grant", "GRANT SELECT TO x WITH GRANT OPTION BY o", missing=False, of="view app.v"
+            ),
+        ]
+    )
+    assert drift.statement == "REVOKE GRANT OPTION FOR SELECT ON TABLE app.v FROM x"
+
+
+def test_a_revoked_built_in_privilege_is_revoked_here_too() -> None:
+    [drift] = drifts(
+        [item("grant", "REVOKE EXECUTE TO PUBLIC BY o", missing=True, of="function app.f(integer)")]
+    )
+    assert drift.statement == "REVOKE EXECUTE ON FUNCTION app.f(integer) FROM PUBLIC"
