@@ -102,7 +102,7 @@ async def test_tables_come_with_everything_they_need(replicated: Replicated, too
     left = await differences(replicated)
     assert all(item.missing for item in left), left
     # indexes of plain tables wait for the copy; partitions have theirs, under the source's names
-    assert {(item.table, item.kind) for item in left} == {
+    assert {(item.object, item.kind) for item in left} == {
         (str(NAMES[0]), "index"),
         (str(NAMES[0]), "constraint"),
     }
@@ -145,7 +145,7 @@ async def test_a_table_that_fails_stops_no_other(replicated: Replicated, tools: 
     [failure] = await create(replicated, tools, *NAMES)
     assert failure.object == f"table {NAMES[1]}"
     assert 'relation "odder" already exists' in failure.reason
-    missing = {item.table for item in await differences(replicated) if item.kind == "table"}
+    missing = {item.object for item in await differences(replicated) if item.kind == "table"}
     assert missing == {str(NAMES[1])} | {str(TableName("shop", "clash"))}
     assert NAMES[1] not in await notes(replicated)  # all of it, or nothing
 
