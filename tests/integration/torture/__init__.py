@@ -18,11 +18,11 @@ DATABASE = 'torture "x". ☃'
 EXPLAINED = (
     # the server that was dumped names itself
     re.compile(r"^-- Dumped from database version .*$", re.M),
-    # ALWAYS and REPLICA triggers are ordinary ones until the switch
-    re.compile(r"^ALTER TABLE \S+ ENABLE (ALWAYS|REPLICA) TRIGGER .*;$", re.M),
     # 18 names not-null constraints; where it shortens the name, the dump says it
     re.compile(r"(?<= )CONSTRAINT \S+_not_null (?=NOT NULL)"),
 )
+#: ALWAYS and REPLICA triggers are ordinary ones until the switch
+HELD = re.compile(r"^ALTER TABLE \S+ ENABLE (ALWAYS|REPLICA) TRIGGER .*;$", re.M)
 #: views are written with fewer qualifiers since 16
 _VIEW = re.compile(r"^CREATE (OR REPLACE |MATERIALIZED |RECURSIVE )*VIEW .*?;$", re.M | re.S)
 #: before a column: of a table, or of a recursive term
@@ -31,18 +31,17 @@ _QUALIFIER = re.compile(r"\b(orders|totals|customer|recursive)\.(?=[a-z])")
 _POLICY_ROLES = re.compile(r"(?<= TO )(\S+(?:, \S+)+)(?= (?:USING|WITH))")
 
 
-def create(server: Postgres, database: str = DATABASE) -> str:
-    """Create the roles and the database with rows in every table; return its name."""
+def create(server: Postgres) -> None:
+    """Create the roles and the database, with rows in every table that is replicated."""
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         connection.execute((HERE / "roles.sql").read_bytes())
-    create_database(server, database)
-    with psycopg.connect(server.dsn(database), autocommit=True) as connection:
+    create_database(server, DATABASE)
+    with psycopg.connect(server.dsn(DATABASE), autocommit=True) as connection:
         connection.execute((HERE / "schema.sql").read_bytes())
         connection.execute((HERE / "data.sql").read_bytes())
-    return database
 
 
-def schema_of(bin_dir: Path, server: Postgres, database: str = DATABASE) -> list[str]:
+def schema_of(bin_dir: Path, server: Postgres, *, switched: bool) -> list[str]:
     """Return the lines of a schema dump, without what is explained."""
     command = (
         str(bin_dir / "pg_dump"),
@@ -51,21 +50,24 @@ def schema_of(bin_dir: Path, server: Postgres, database: str = DATABASE) -> list
         "--no-publications",
         "--no-subscriptions",
         "--exclude-schema=pgmigrator",
-        f"--dbname={server.dsn(database)}",
+        f"--dbname={server.dsn(DATABASE)}",
     )
     text = subprocess.run(
         command, check=True, capture_output=True, text=True, env=os.environ
     ).stdout
-    for explained in EXPLAINED:
+    for explained in EXPLAINED if switched else (*EXPLAINED, HELD):
         text = explained.sub("", text)
     text = _VIEW.sub(lambda view: _QUALIFIER.sub("", view[0]), text)
     text = _POLICY_ROLES.sub(lambda roles: ", ".join(sorted(roles[1].split(", "))), text)
     return [line for line in text.splitlines() if line]
 
 
-def differences(bin_dir: Path, source: Postgres, destination: Postgres) -> list[str]:
+def differences(
+    bin_dir: Path, source: Postgres, destination: Postgres, *, switched: bool = False
+) -> list[str]:
     """Return the lines that only one of both dumps has."""
-    theirs, ours = schema_of(bin_dir, source), schema_of(bin_dir, destination)
+    theirs = schema_of(bin_dir, source, switched=switched)
+    ours = schema_of(bin_dir, destination, switched=switched)
     return [
         line
         for line in difflib.unified_diff(theirs, ours, "source", "destination", lineterm="", n=0)

@@ -11,7 +11,12 @@ WITH rel AS (
                           AND e.objid = c.oid AND e.deptype = 'e')
 )
 SELECT rel.q AS object, 'table' AS kind,
-       concat_ws(' ', rel.relkind, rel.relreplident,
+       concat_ws(' ', rel.relkind,
+                 -- without its index, USING INDEX is no identity, and no dump repeats it
+                 CASE WHEN rel.relreplident = 'i'
+                       AND NOT EXISTS (SELECT FROM pg_index i
+                                        WHERE i.indrelid = rel.oid AND i.indisreplident)
+                      THEN 'd' ELSE rel.relreplident::text END,
                  CASE WHEN rel.relpersistence = 'u' THEN 'UNLOGGED' END,
                  pg_get_partkeydef(rel.oid), pg_get_expr(rel.relpartbound, rel.oid),
                  'of ' || nullif(rel.reloftype, 0)::regtype,
