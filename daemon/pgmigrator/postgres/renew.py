@@ -56,8 +56,8 @@ async def empty_tables(pair: DatabasePair, tables: Collection[TableName]) -> tup
     ):
         await _until_passed(pair, destination)
         found = await fingerprint.compare(source, destination)
-        differing = {item.table for item in found}
-        misshapen = {item.table for item in found if item.kind in _SHAPE}
+        differing = {item.object for item in found}
+        misshapen = {item.object for item in found if item.kind in _SHAPE}
         for table in tables:
             how = _How(str(table) in differing, str(table) in misshapen)
             what, work = f"table {table}", _empty(destination, table, how)
