@@ -1,5 +1,6 @@
 -- Plain tables and leaf partitions of the destination: subscription state, copy progress, planner
--- statistics (an empty table has none to have). An empty file certainly holds no row; asking for
+-- statistics (an empty table has none to have, nor has one whose columns are not to be analysed).
+-- An empty file certainly holds no row; asking for
 -- its size waits for a lock, and so only a table that still awaits its copy is asked.
 SELECT n.nspname::text AS schema, c.relname::text AS name,
        wn.nspname::text AS root_schema, w.relname::text AS root_name,
@@ -8,6 +9,10 @@ SELECT n.nspname::text AS schema, c.relname::text AS name,
        coalesce(p.tuples_processed, 0) AS copied_rows,
        coalesce(p.bytes_processed, 0) AS copied_bytes,
        c.reltuples = 0 OR EXISTS (SELECT FROM pg_statistic WHERE starelid = c.oid)
+         OR c.reltuples > 0 AND NOT EXISTS (SELECT FROM pg_attribute a
+                                             WHERE a.attrelid = c.oid AND a.attnum > 0
+                                               AND NOT a.attisdropped
+                                               AND a.attstattarget IS DISTINCT FROM 0)
          AS has_statistics,
        CASE WHEN r.srrelid IS NULL AND pg_relation_size(c.oid) = 0 THEN false END AS has_rows
   FROM pg_class c

@@ -8,6 +8,9 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned
    AND (
        c.reltuples < 0
     OR c.relpages > 0 AND NOT EXISTS (SELECT FROM pg_statistic s WHERE s.starelid = c.oid)
+       AND EXISTS (SELECT FROM pg_attribute a
+                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                      AND a.attstattarget IS DISTINCT FROM 0)
     OR c.relpages > 0 AND EXISTS (
            SELECT FROM pg_index i
             WHERE i.indrelid = c.oid AND i.indexprs IS NOT NULL
