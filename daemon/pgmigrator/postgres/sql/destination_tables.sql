@@ -1,7 +1,7 @@
 -- Plain tables and leaf partitions of the destination: subscription state, copy progress, planner
 -- statistics (an empty table has none to have, nor has one whose columns are not to be analysed).
--- An empty file certainly holds no row; asking for
--- its size waits for a lock, and so only a table that still awaits its copy is asked.
+-- An empty file certainly holds no row; asking for its size waits for a lock, and so only a table
+-- that still awaits its copy is asked.
 SELECT n.nspname::text AS schema, c.relname::text AS name,
        wn.nspname::text AS root_schema, w.relname::text AS root_name,
        coalesce(r.srsubstate::text, '') AS state,
