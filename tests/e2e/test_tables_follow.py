@@ -149,7 +149,13 @@ def test_a_table_is_copied_anew_when_an_operator_asks(
         assert refused.returncode == 1
         assert "no such table" in refused.stdout + refused.stderr
         assert running.command("resync", "orders", "shop", "customers").returncode == 0
-        running.wait(lambda document: not document["ready"], "the light off", "/cutover/orders")
+        running.wait(
+            lambda document: any(
+                p["id"].startswith("tables_resynced:") for p in document["problems"]
+            ),
+            "what was asked for",
+            "/status/orders/shop",
+        )
         running.wait_phase("ready")
     assert application.errors == []
     status, outcome = running.post("resync", database="shop", table="nosuch")
@@ -279,11 +285,11 @@ def test_a_table_of_somebody_else_is_never_dropped(
     streams(running, "theirs")
     shop.execute(pair.source, "DROP TABLE theirs")
     found = running.wait(
-        lambda document: any("theirs" in each["object"] for each in document["problems"]),
+        lambda document: any(p["id"].startswith("tables_gone:") for p in document["problems"]),
         "a problem that names it",
         "/status/orders/shop",
     )
-    [fix] = [each["fix"] for each in found["problems"] if "theirs" in each["object"]]
+    [fix] = [each["fix"] for each in found["problems"] if each["id"].startswith("tables_gone:")]
     assert 'DROP TABLE "public"."theirs"' in fix
     rounds = running.metric("pgmigrator_ticks_total", mapping="orders") or 0
     running.wait(

@@ -507,6 +507,24 @@ CONDITIONS = (
         here=(f"ALTER DATABASE {QUOTED} SET TimeZone = 'Europe/Berlin'",),
         simulated={"destination.conditions.time_zone_names": _thing("utc")},
     ),
+    *(
+        Case(
+            check="extension_rows",
+            severity=severity,
+            object='table public."Odd rates"',
+            here=(
+                'CREATE TABLE "Odd rates" (i int)',
+                'INSERT INTO "Odd rates" VALUES (1), (2)',
+                # as the script of an extension would: this one comes with every server
+                'ALTER EXTENSION plpgsql ADD TABLE "Odd rates"',
+                "SET allow_system_table_mods = on; UPDATE pg_extension SET extconfig ="
+                " ARRAY['\"Odd rates\"'::regclass::oid], extcondition = ARRAY['WHERE i > 1']"
+                " WHERE extname = 'plpgsql'",
+            ),
+            simulated=simulated,
+        )
+        for severity, simulated in ((NOTE, NOTHING), (DEGRADES, UNDER_WAY))
+    ),
     Case(
         check="md5_passwords",
         severity=NOTE,

@@ -39,6 +39,11 @@ PATIENCE_SECONDS = 20
 #: checks of a migration under way, and those that need servers of their own: the tests that make
 #: them fire, as file::name
 ELSEWHERE: dict[str, str] = {
+    "schema_drift": "e2e/test_drift.py::test_drift_is_named_with_what_mends_it",
+    "tables_resynced": (
+        "e2e/test_tables_follow.py::test_a_table_is_copied_anew_when_an_operator_asks"
+    ),
+    "tables_gone": "e2e/test_tables_follow.py::test_a_table_of_somebody_else_is_never_dropped",
     "different_servers": "integration/test_preflight.py::test_one_server_is_not_two",
     "not_a_standby": "integration/test_preflight.py::test_standbys_are_told",
     "standbys": "integration/test_preflight.py::test_standbys_are_told",

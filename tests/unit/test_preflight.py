@@ -298,6 +298,15 @@ FIRES: list[Case] = [
     ("blocks_source", DEGRADES, "source", STREAMING, {"source.blocked_sessions": 2}),
     ("late_writes", DEGRADES, "shop", SWITCHED, {"source.late_writes": 1}),
     ("slot_gone_after_switch", DEGRADES, "shop", SWITCHED, {"source.slot": None}),
+    ("extension_rows", NOTE, "table x", FRESH, here(extension_rows=thing("x", "2 rows"))),
+    ("extension_rows", DEGRADES, "table x", STREAMING, here(extension_rows=thing("x", "2 rows"))),
+    (
+        "extension_rows",
+        DEGRADES,
+        "table x",
+        STREAMING,
+        here(extension_rows=thing("x", "2 rows")) | there(extension_rows=thing("x", "1 rows")),
+    ),
     ("schema_drift", DEGRADES, f"column of {ORDERS}", STREAMING, {"schema": DRIFT}),
     (
         "complete_too_early",
@@ -511,6 +520,11 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
         | there(available_collations=collation("c:de_DE.utf8")),
     ),
     ("collation_versions", FRESH, here(collations=ICU) | there(available_collations=ICU)),
+    (
+        "extension_rows",
+        STREAMING,
+        here(extension_rows=thing("x", "2 rows")) | there(extension_rows=thing("x", "2 rows")),
+    ),
     ("minor_releases", FRESH, {"source.server.version_num": 150_013}),
     ("disk_space", FRESH, {"source.tables.0.estimated_bytes": 1024**2}),
 ]

@@ -62,6 +62,7 @@ class SourceConditions:
     md5_passwords: tuple[Thing, ...] = ()
     compressions: tuple[Thing, ...] = ()
     archiving: tuple[Thing, ...] = ()
+    extension_rows: tuple[Thing, ...] = ()
     #: what could not be read, and why
     unread: Mapping[str, str] = field(default_factory=dict)
 
@@ -77,5 +78,6 @@ class DestinationConditions:
     subscriptions: tuple[Thing, ...] = ()
     time_zone_names: tuple[Thing, ...] = ()
     compression_methods: tuple[Thing, ...] = ()
+    extension_rows: tuple[Thing, ...] = ()
     #: what could not be read, and why
     unread: Mapping[str, str] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from pgmigrator.core.model import (
     Observation,
     Phase,
     Problem,
+    SchemaItem,
     SchemaKind,
     Severity,
     SourceFacts,
@@ -400,6 +401,11 @@ def _sequences(obs: Observation) -> tuple[a.Action, ...]:
     return (a.SynchronizeSequences(),) if plan.sequences_behind(obs) else ()
 
 
+def _comes_with_its_table(item: SchemaItem) -> bool:
+    """A CHECK is part of CREATE TABLE, unless it is not validated: no restore brings it later."""
+    return " CHECK (" in item.definition and not item.definition.endswith(" NOT VALID")
+
+
 def _something_to_restore(obs: Observation) -> bool:
     """What comes after the data is missing here, or the planner knows nothing."""
     if any(table.state == "r" and not table.has_statistics for table in plan.followed(obs)):
@@ -407,7 +413,10 @@ def _something_to_restore(obs: Observation) -> bool:
     # indexes come after the copy
     left = (plan.drifted_tables(obs) or frozenset()) | {str(name) for name in plan.to_copy(obs)}
     return obs.schema is not None and any(
-        item.missing and item.kind in POST_DATA and item.object not in left
+        item.missing
+        and item.kind in POST_DATA
+        and item.object not in left
+        and not _comes_with_its_table(item)
         for item in obs.schema.value
     )
 

@@ -1,5 +1,6 @@
 """What surrounds the data: sessions, settings, standbys, triggers, other replication."""
 
+import shlex
 from collections.abc import Iterator
 
 from pgmigrator.core.conditions import DestinationConditions, Setting, SourceConditions
@@ -354,7 +355,28 @@ def archiving(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("destination", DEGRADES, NOTE)
+def extension_rows(obs: Observation) -> Iterator[Found]:
+    """Rows that people put into the tables of an extension are on the destination too."""
+    if ended(obs):
+        return
+    restored = obs.marker is not None and Step.SCHEMA_DONE in obs.marker.steps
+    arrived = {thing.object: thing.detail for thing in _there(obs).extension_rows}
+    for thing in _here(obs).extension_rows:
+        if not (restored and arrived.get(thing.object) == thing.detail):
+            yield (
+                DEGRADES if restored else NOTE,
+                f"table {thing.object}",
+                f"it belongs to an extension and holds rows of yours ({thing.detail}), which"
+                " replication does not carry",
+                "once the destination has the schema, and again when they change: pg_dump"
+                f" --data-only --table={shlex.quote(thing.object)} of the source | psql to the"
+                " destination",
+            )
+
+
 CHECKS: tuple[Check, ...] = (
+    extension_rows,
     conditions_read,
     copy_timeouts,
     restore_timeout,

@@ -1,6 +1,7 @@
 """What goes wrong on the way, and what the operator asked for too early."""
 
 from collections.abc import Iterator
+from shlex import quote
 
 from pgmigrator.core import plan
 from pgmigrator.core.drift import drifts
@@ -73,7 +74,10 @@ def schema_drift(obs: Observation) -> Iterator[Found]:
     for drift in found[:DRIFTS_SHOWN]:
         fix = drift.fix
         if drift.needs_copy:
-            fix += " rows copied before lack what the source has in it: copy the table anew"
+            fix += (
+                " then copy its rows anew if they must have what the source's have:"
+                f" pgmigrator resync {obs.mapping} {quote(obs.database)} {quote(drift.object)}"
+            )
         yield DEGRADES, f"{drift.kind} of {drift.object}", drift.reason, fix
     if (more := len(found) - DRIFTS_SHOWN) > 0:
         yield DEGRADES, "schema", f"{more} more differences", "mend those that are shown first"

@@ -1,0 +1,69 @@
+"""DDL on either side is found within two ticks and named with the SQL that mends it."""
+
+from collections.abc import Callable
+
+from tests.e2e import shop
+from tests.fixtures.daemon import Daemon, orders
+from tests.fixtures.servers import Pair, PairFactory
+
+#: what is done to the source, and what is then wrong: a kind and how its object begins
+BY_ITSELF = 'constraint of "public"."orders"'
+DRIFT = (
+    ("ALTER TABLE customers ADD COLUMN note text", 'column of "public"."customers"'),
+    ("ALTER TABLE customers ALTER name SET DEFAULT 'x'", 'column of "public"."customers"'),
+    ("ALTER SEQUENCE cached CACHE 30", 'sequence of "public"."cached"'),
+    ("CREATE SCHEMA reports", "schema of reports"),
+    ("GRANT SELECT ON customers TO PUBLIC", "grant of table public.customers"),
+    ("COMMENT ON VIEW big IS 'over 100'", "comment of view public.big"),
+    ("ALTER TABLE orders ADD CHECK (total >= 0)", 'constraint of "public"."orders"'),
+    ("ALTER TABLE orders ADD CONSTRAINT two UNIQUE (id, total)", BY_ITSELF),
+)
+
+
+def drift(document: object) -> list[dict[str, str]]:
+    assert isinstance(document, dict)
+    return [p for p in document["problems"] if p["id"].startswith("schema_drift:")]
+
+
+def test_drift_is_named_with_what_mends_it(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    pair = fresh_pair(source=shop.SOURCE)
+    shop.create(pair.source)
+    # comparing uses at most a twentieth of the time: ticks of two seconds have room for it
+    running = daemon(orders(pair), PGMIGRATOR_REFRESH_INTERVAL_SECONDS="2")
+    running.start()
+    running.wait_phase("ready")
+    for statement, described in DRIFT:
+        _one(pair, running, statement, described)
+    # on the other side it is the same
+    shop.execute(pair.destination, "DROP VIEW big")
+    found = _found(running, 'view of "public"."big"')
+    assert "missing on the destination" in found["reason"]
+    assert running.database("shop")["ready"] is False
+
+
+def _one(pair: Pair, running: Daemon, statement: str, described: str) -> None:
+    shop.execute(pair.source, statement)
+    found = _found(running, described)
+    # what comes after the data is brought by the daemon itself; the rest by a person
+    for each in drift(running.database("shop")):
+        prefix = "on the destination: "
+        if each["fix"].startswith(prefix) and " UNIQUE " not in each["fix"]:
+            shop.execute(pair.destination, each["fix"].removeprefix(prefix).split(";")[0])
+    running.wait(lambda d: not drift(d), f"an end of: {found}", "/status/orders/shop")
+
+
+def _found(running: Daemon, described: str) -> dict[str, str]:
+    """Wait for the drift; it must show within two ticks, generously measured."""
+    before = running.metric("pgmigrator_ticks_total", mapping="orders", result="ok") or 0
+    document = running.wait(
+        lambda d: any(p["object"].startswith(described) for p in drift(d)),
+        f"drift of {described}",
+        "/status/orders/shop",
+    )
+    after = running.metric("pgmigrator_ticks_total", mapping="orders", result="ok") or 0
+    # one tick may have been under way, and one may have passed since it was shown
+    assert after - before <= 4
+    assert "schema_match" in document["blocking"]
+    return next(p for p in drift(document) if p["object"].startswith(described))
