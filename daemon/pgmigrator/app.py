@@ -8,6 +8,7 @@ import structlog
 from rich.console import Console
 
 from pgmigrator.core.model import Severity
+from pgmigrator.postgres import private
 from pgmigrator.runtime.check import check as check_databases
 from pgmigrator.runtime.daemon import Daemon
 from pgmigrator.settings import Settings, secrets
@@ -20,6 +21,8 @@ log = structlog.get_logger()
 def run(settings: Settings) -> int:
     """Run the daemon until it is told to stop; return the exit status."""
     logs.configure(settings.log, secrets(settings), sys.stderr)
+    if swept := private.sweep():
+        log.info("removed private folders that a killed daemon left behind", folders=swept)
     try:
         asyncio.run(Daemon(settings).run())
     except OSError as error:

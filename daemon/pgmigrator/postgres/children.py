@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from psycopg.conninfo import make_conninfo
 
 from pgmigrator.errors import MigratorError, Refused, Unreachable
 from pgmigrator.postgres.connect import Endpoint, redact
+from pgmigrator.postgres.private import private_folder
 
 PROGRAMS = ("pg_dump", "pg_restore")
 DISTRIBUTION_FOLDERS = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin")
@@ -120,8 +120,8 @@ async def run(
 
     `options` are settings for its sessions. Cancelling the caller ends the child first.
     """
-    with tempfile.TemporaryDirectory(prefix="pgmigrator-") as folder:
-        environment = _environment(endpoint, Path(folder), options or {})
+    with private_folder() as folder:
+        environment = _environment(endpoint, folder, options or {})
         conninfo = make_conninfo("", **endpoint.parameters(database, action))
         connection = ("--no-password", f"--dbname={conninfo}")
         status, said = await _child(tools, program, (*connection, *arguments), environment)

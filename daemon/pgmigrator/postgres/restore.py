@@ -4,7 +4,6 @@ The archive lives in a private folder and goes with it, since a schema can conta
 """
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pgmigrator.postgres.archive import dump, entries
 from pgmigrator.postgres.children import Tools
 from pgmigrator.postgres.failures import Failure
 from pgmigrator.postgres.pair import DatabasePair
+from pgmigrator.postgres.private import private_folder
 from pgmigrator.postgres.rest import restore_post_data
 from pgmigrator.postgres.schema import identity_keys, restore_pre_data
 from pgmigrator.postgres.tables import Contents, create_tables
@@ -75,7 +75,7 @@ async def restore_tables(
 async def _archive(
     pair: DatabasePair, tools: Tools, dump_lock: asyncio.Lock
 ) -> AsyncIterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="pgmigrator-") as folder:
+    with private_folder() as folder:
         async with dump_lock:
-            archive = await dump(pair.source, pair.database, Path(folder), tools)
+            archive = await dump(pair.source, pair.database, folder, tools)
         yield archive
