@@ -29,6 +29,8 @@ ROLES: tuple[LiteralString, ...] = (
     'GRANT boss TO "Ro""le ☃"',
     """ALTER ROLE boss SET search_path = "$user", public, "a, b" """,
     "ALTER ROLE boss SET app.token = 's3cret-token'",
+    "GRANT SET, ALTER SYSTEM ON PARAMETER work_mem TO boss",
+    """GRANT SET ON PARAMETER app.odd_one TO "Ro""le ☃" WITH GRANT OPTION""",
     "COMMENT ON ROLE boss IS 'the ''boss'''",
     "SET ROLE boss",
     "CREATE ROLE granted_by_boss",
@@ -38,7 +40,9 @@ EVERYTHING = """
 SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolconnlimit,
        extract(epoch FROM rolvaliduntil), rolpassword, shobj_description(r.oid, 'pg_authid'),
        (SELECT array_agg(x ORDER BY x) FROM pg_db_role_setting s, unnest(s.setconfig) x
-         WHERE s.setrole = r.oid AND s.setdatabase = 0)
+         WHERE s.setrole = r.oid AND s.setdatabase = 0),
+       (SELECT array_agg(concat(p.parname, ' ', a.privilege_type, ' ', a.is_grantable) ORDER BY 1)
+          FROM pg_parameter_acl p, aclexplode(p.paracl) a WHERE a.grantee = r.oid)
   FROM pg_authid r WHERE oid >= 16384 ORDER BY 1
 """
 MEMBERSHIPS = """

@@ -44,6 +44,8 @@ class Role:
     password: str | None = field(default=None, repr=False)
     #: "name=value", for all databases; may hold secrets
     settings: tuple[str, ...] = field(default=(), repr=False)
+    #: "SET ON PARAMETER name", with " WITH GRANT OPTION"
+    parameters: tuple[str, ...] = ()
     comment: str | None = None
 
 
@@ -181,12 +183,29 @@ def _differences(role: Role, found: Role, policy: RolePolicy) -> Iterable[tuple[
         yield until, f"{alter} {until};"
     if policy.passwords == "copy" and role.password != found.password:
         yield "another password", f"{alter} PASSWORD (that of the source);"
+    for privilege in sorted(set(role.parameters) - set(found.parameters)):
+        yield privilege, parameter_grant(role, privilege) + ";"
+    yield from _differing_settings(role, found, alter)
+
+
+def _differing_settings(role: Role, found: Role, alter: str) -> Iterable[tuple[str, str]]:
     for setting in sorted(set(role.settings) ^ set(found.settings)):
         name = setting.partition("=")[0]
         if setting in role.settings:
             yield f"setting {name}", f"{alter} SET {name} = (as on the source);"
         elif not any(theirs.startswith(f"{name}=") for theirs in role.settings):
             yield f"setting {name}", f"{alter} RESET {name};"
+
+
+def parameter_grant(role: Role, privilege: str) -> str:
+    """Write the GRANT of a privilege on a configuration parameter.
+
+    >>> parameter_grant(Role(name="bob"), "SET ON PARAMETER work_mem WITH GRANT OPTION")
+    'GRANT SET ON PARAMETER work_mem TO "bob" WITH GRANT OPTION'
+    """
+    option = " WITH GRANT OPTION"
+    suffix = option if privilege.endswith(option) else ""
+    return f"GRANT {privilege.removesuffix(option)} TO {quote_identifier(role.name)}{suffix}"
 
 
 def _lacking_memberships(

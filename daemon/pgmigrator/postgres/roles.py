@@ -6,6 +6,7 @@ create is decided in core/roles.py.
 
 from dataclasses import replace
 
+import structlog
 from psycopg import errors, sql
 
 from pgmigrator.core.model import RoleDifference
@@ -19,6 +20,7 @@ from pgmigrator.core.roles import (
     Roles,
     compare,
     grant,
+    parameter_grant,
     plan,
 )
 from pgmigrator.errors import Refused
@@ -28,6 +30,8 @@ from pgmigrator.postgres.parameters import set_clause
 from pgmigrator.postgres.queries import query
 
 ACTION = "CreateRoles"
+
+log = structlog.get_logger()
 
 
 async def read(connection: Connection, passwords: Passwords) -> Roles:
@@ -57,6 +61,7 @@ async def read(connection: Connection, passwords: Passwords) -> Roles:
                 valid_until=row["valid_until"],
                 password=row["password"],
                 settings=tuple(row["settings"] or ()),
+                parameters=tuple(row["parameters"] or ()),
                 comment=row["comment"],
             )
             for row in rows
@@ -104,7 +109,14 @@ async def create(
         if planned.conflicts and role_policy.conflicts == "fail":
             [first, *_] = planned.conflicts
             raise Refused(f'role "{first.role}" {first.reason}; {first.fix}')
+        _warn_of_common_password(planned, role_policy)
         return await _create(connection, destination, planned, role_policy)
+
+
+def _warn_of_common_password(planned: RolePlan, role_policy: RolePolicy) -> None:
+    names = [role.name for role in planned.create if "LOGIN" in role.attributes]
+    if role_policy.passwords == "common" and names:
+        log.warning("roles that get the common password: give each one of its own", roles=names)
 
 
 async def _create(
@@ -161,6 +173,9 @@ def _extras(role: Role) -> list[tuple[str, sql.Composed]]:
         )
         for setting in role.settings
     ]
+    for privilege in role.parameters:
+        statement = sql.SQL(parameter_grant(role, privilege)).format()
+        extras.append((f'{privilege} of role "{role.name}"', statement))
     if role.comment is not None:
         comment = sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(role.comment))
         extras.append((f'comment of role "{role.name}"', comment))

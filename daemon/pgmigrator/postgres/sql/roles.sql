@@ -8,5 +8,8 @@ SELECT r.rolname AS name,
        {password} AS password,
        (SELECT s.setconfig FROM pg_db_role_setting s
          WHERE s.setrole = r.oid AND s.setdatabase = 0) AS settings,
+       (SELECT array_agg(concat(a.privilege_type, ' ON PARAMETER ', p.parname,
+                                CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END) ORDER BY 1)
+          FROM pg_parameter_acl p, aclexplode(p.paracl) a WHERE a.grantee = r.oid) AS parameters,
        shobj_description(r.oid, 'pg_authid') AS comment
   FROM {relation} r;
