@@ -13,6 +13,7 @@ import structlog
 from pgmigrator.core import insert_only, plan, resync
 from pgmigrator.core.commands import Blocker, Command, Outcome, OutcomeStatus, Verb
 from pgmigrator.core.marker import Marker, Step
+from pgmigrator.core.model import Observation
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import DrainProof
 from pgmigrator.errors import Refused, Unreachable
@@ -24,6 +25,9 @@ from pgmigrator.runtime.mapping import MappingRunner
 from pgmigrator.runtime.unit import Unit
 
 log = structlog.get_logger()
+
+#: how often a verb reads what it must know before it says that it does not know
+READ_ATTEMPTS = 3
 
 
 async def carry_out(runner: MappingRunner, command: Command) -> Outcome:
@@ -237,7 +241,7 @@ async def _complete(runner: MappingRunner, units: Sequence[Unit], command: Comma
     open_units = [u for u in units if Step.COMPLETED not in markers[u.database].steps]
     blocking: list[Blocker] = []
     for unit in open_units:
-        obs = await runner.read_again(unit)
+        obs = await _read_late_writes(runner, unit)
         unreachable = obs.source is None and await _is_unreachable(pairs[unit.database])
         blocking += _against(unit, markers[unit.database], unreachable=unreachable)
     if blocking and not command.force:
@@ -255,6 +259,15 @@ async def _complete(runner: MappingRunner, units: Sequence[Unit], command: Comma
     if left:
         message += "; still on the source, which does not answer: " + "; ".join(left)
     return Outcome(status=OutcomeStatus.DONE, message=message)
+
+
+async def _read_late_writes(runner: MappingRunner, unit: Unit) -> Observation:
+    """Read again; a statement that ran into its time-out once is no reason to refuse a person."""
+    for _ in range(READ_ATTEMPTS - 1):
+        obs = await runner.read_again(unit)
+        if obs.source is not None and obs.source.late_writes is not None:
+            return obs
+    return await runner.read_again(unit)
 
 
 async def _is_unreachable(pair: DatabasePair) -> bool:
@@ -304,8 +317,10 @@ def _against(unit: Unit, marker: Marker, *, unreachable: bool) -> list[Blocker]:
             status="unknown" if late is None else "fail",
             reason=f"{late} transactions were written to the source after the switch"
             if late is not None
-            else "it is not known whether the source was written to after the switch",
-            fix="carry them over by hand, then `complete --force --reason ...`",
+            else "it is not known whether the source was written to after the switch"
+            + (f": {unit.last.source_error}" if unit.last and unit.last.source_error else ""),
+            fix="try again in a moment; what was written late, carry over by hand, then"
+            " `complete --force --reason ...`",
         )
     ]
 
