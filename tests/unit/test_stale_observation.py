@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ import pytest
 
 from pgmigrator.core import actions as a
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation
+from pgmigrator.core.model import Observation, Phase
 from pgmigrator.runtime import build
 from pgmigrator.runtime.mapping import MappingRunner
 from pgmigrator.settings import load
@@ -20,10 +21,20 @@ SETTINGS = {
     "PGMIGRATOR_INSTANCES__NEW__HOST": "new",
     "PGMIGRATOR_MAPPINGS__ORDERS__SOURCE": "old",
     "PGMIGRATOR_MAPPINGS__ORDERS__DESTINATION": "new",
-    "PGMIGRATOR_MAPPINGS__ORDERS__DATABASES": '["shop"]',
 }
 #: what says that everything is copied, and not yet marked so
 COPIED = builders.streaming(Step.SUBSCRIBED, Step.SCHEMA_DONE)
+
+
+#: a subscription is all that is left to be made
+WITH_SLOT = builders.change(
+    builders.marked(Step.SCHEMA_DONE),
+    {
+        "source.publication": builders.publication((101, builders.ORDERS), (102, builders.ITEMS)),
+        "source.slot": builders.slot(),
+    },
+)
+UNREAD = builders.change(WITH_SLOT, {"destination": None})
 
 
 class Heard:
@@ -36,18 +47,23 @@ class Heard:
         self.started.append(action)
 
 
-def runner(meanwhile: Callable[[MappingRunner], Awaitable[None]]) -> tuple[MappingRunner, Heard]:
+def runner(
+    meanwhile: Callable[[MappingRunner], Awaitable[None]],
+    seen: Observation = COPIED,
+    databases: str = '["shop"]',
+) -> tuple[MappingRunner, Heard]:
     """Return a mapping during whose observation something happens."""
     heard = Heard()
+    settings = load(SETTINGS | {"PGMIGRATOR_MAPPINGS__ORDERS__DATABASES": databases})
 
     async def hold() -> bool:
         return True
 
-    async def observe(*_: object) -> Observation:
+    async def observe(_: str, database: str, __: object) -> Observation:
         await meanwhile(made)
-        return COPIED
+        return replace(seen, database=database)
 
-    made = build.runners(load(SETTINGS), build.Hooks())["orders"]
+    made = build.runners(settings, build.Hooks())["orders"]
     made.observer = cast(Any, SimpleNamespace(observe=observe))
     made.lease = cast(Any, SimpleNamespace(hold=hold, held=True))
     made._actor = cast(Any, heard)
@@ -59,7 +75,13 @@ async def nothing(_: MappingRunner) -> None:
 
 
 async def something_ended(made: MappingRunner) -> None:
-    made.units["shop"].changes += 1
+    for unit in made.units.values():
+        unit.changes += 1
+
+
+async def was_copying(made: MappingRunner) -> None:
+    for unit in made.units.values():
+        unit.history = replace(unit.history, phase=Phase.COPYING)
 
 
 async def test_an_undisturbed_observation_is_acted_on() -> None:
@@ -75,3 +97,22 @@ async def test_nothing_starts_while_observations_are_overtaken(ticks: int) -> No
         await made.tick()
     assert heard.started == []
     assert made.report.databases[0].name == "shop"
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "seen", "copying"),
+    [
+        (nothing, WITH_SLOT, 0),
+        (something_ended, WITH_SLOT, 1),
+        (something_ended, builders.streaming(), 0),
+        (nothing, UNREAD, 0),
+        (was_copying, UNREAD, 1),
+    ],
+)
+async def test_a_copy_that_may_have_begun_meanwhile_takes_room(
+    meanwhile: Callable[[MappingRunner], Awaitable[None]], seen: Observation, copying: int
+) -> None:
+    """The subscription may have been made after its database was observed."""
+    made, _ = runner(meanwhile, seen, '["shop", "other"]')
+    observations = await made.look()
+    assert made._copying(observations, besides="other") == copying

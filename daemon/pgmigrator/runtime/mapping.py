@@ -17,7 +17,7 @@ from pgmigrator.core.decide import URGENT, Decision, decide, throttles
 from pgmigrator.core.gates import evaluate
 from pgmigrator.core.history import History, conclude, observe, with_copy_progress
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation, Policy, Problem
+from pgmigrator.core.model import Observation, Phase, Policy, Problem
 from pgmigrator.core.report import (
     DatabaseReport,
     GateStatus,
@@ -203,17 +203,23 @@ class MappingRunner:
         )
 
     def _copying(self, observations: list[Observation], besides: str) -> int:
-        copying = {
-            obs.database
-            for obs in observations
-            if obs.marker and {Step.SUBSCRIBED} == obs.marker.steps & {Step.SUBSCRIBED, Step.COPIED}
-        }
+        """Count the databases that copy, or may: MAX_PARALLEL_TABLES must hold in any case."""
+        copying = {obs.database for obs in observations if self._may_copy(obs)}
         starting = {
             unit.database
             for unit in self.units.values()
             if CreateSubscription.__name__ in unit.running
         }
         return len((copying | starting) - {besides})
+
+    def _may_copy(self, obs: Observation) -> bool:
+        unit = self.units[obs.database]
+        if obs.destination is None:
+            return unit.history.phase is Phase.COPYING
+        steps = obs.marker.steps if obs.marker else frozenset()
+        # what has ended since it was observed may have been the creation of its subscription
+        begun = Step.SUBSCRIBED in steps or unit.stale
+        return begun and Step.COPIED not in steps
 
     # --- decide, assert_safe, act ---------------------------------------------------------------
 
