@@ -1,16 +1,18 @@
 """Roles on real servers: created once, with everything they have, and nothing shown to anybody."""
 
+from dataclasses import replace
 from typing import LiteralString
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
-from pgmigrator.core.roles import RolePolicy
+from pgmigrator.core.model import RoleDifference
+from pgmigrator.core.roles import RolePolicy, Roles, compare
 from pgmigrator.demo.servers import Server
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import roles
-from pgmigrator.postgres.connect import Endpoint
+from pgmigrator.postgres.connect import Endpoint, session
 from tests.fixtures.databases import execute
 from tests.fixtures.providers import Postgres
 from tests.fixtures.servers import PairFactory
@@ -68,18 +70,32 @@ def read(server: Postgres, query: LiteralString) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
+async def _read(end: Endpoint, policy: RolePolicy) -> Roles:
+    async with session(end, "postgres", "test") as connection:
+        return await roles.read(connection, policy.passwords)
+
+
+async def compared(
+    source: Endpoint, destination: Endpoint, policy: RolePolicy
+) -> tuple[RoleDifference, ...]:
+    """Compare the roles of both sides as the daemon does."""
+    theirs, ours = [await _read(end, policy) for end in (source, destination)]
+    own = frozenset({source.instance.user, destination.instance.user})
+    return compare(theirs, ours, replace(policy, own=own))
+
+
 async def test_roles_arrive_whole_and_no_secret_is_logged(
     pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint]
 ) -> None:
     source, destination = pair
-    assert all(not d.exists for d in await roles.observe(*ends, RolePolicy()))
+    assert all(not d.exists for d in await compared(*ends, RolePolicy()))
     assert await roles.create(*ends, RolePolicy()) == ()
     assert read(destination, EVERYTHING) == read(source, EVERYTHING)
     expected = read(source, MEMBERSHIPS)
     if source.version < 16:  # its grantors mean nothing
         expected = [(*row[:3], "postgres") for row in expected]
     assert read(destination, MEMBERSHIPS) == expected
-    assert await roles.observe(*ends, RolePolicy()) == ()
+    assert await compared(*ends, RolePolicy()) == ()
     assert await roles.create(*ends, RolePolicy()) == ()
     with psycopg.connect(destination.dsn(user="boss", password="pw-two")) as connection:
         assert connection.info.status == psycopg.pq.ConnStatus.OK
@@ -97,7 +113,7 @@ async def test_a_conflict_is_refused_and_nothing_is_created(
     with pytest.raises(Refused, match=r'role "boss" exists .* CREATEDB, .*another password'):
         await roles.create(*ends, RolePolicy())
     assert read(destination, EVERYTHING) == before
-    differences = await roles.observe(*ends, RolePolicy())
+    differences = await compared(*ends, RolePolicy())
     assert [d.role for d in differences if d.exists and "properties" in d.reason] == ["boss"]
 
 
@@ -127,7 +143,7 @@ async def test_passwords_can_be_common_or_none(
     with psycopg.connect(destination.dsn(user="oldie", password="for-everybody")) as connection:
         assert connection.info.status == psycopg.pq.ConnStatus.OK
     assert "for-everybody" not in destination.log_path.read_text()
-    assert await roles.observe(*ends, RolePolicy(passwords="none")) == ()
+    assert await compared(*ends, RolePolicy(passwords="none")) == ()
 
 
 async def test_who_may_not_read_hashes_is_told_what_to_grant(
@@ -141,5 +157,5 @@ async def test_who_may_not_read_hashes_is_told_what_to_grant(
     )
     limited = Endpoint("source", limited.mapping, limited.name, changed)
     with pytest.raises(Refused, match='GRANT pg_read_all_data TO "migrator"'):
-        await roles.observe(limited, ends[1], RolePolicy())
-    assert await roles.observe(limited, ends[1], RolePolicy(passwords="none"))
+        await compared(limited, ends[1], RolePolicy())
+    assert await compared(limited, ends[1], RolePolicy(passwords="none"))

@@ -4,12 +4,9 @@ Password hashes are copied verbatim, in a session that first silences the server
 create is decided in core/roles.py.
 """
 
-from dataclasses import replace
-
 import structlog
 from psycopg import errors, sql
 
-from pgmigrator.core.model import RoleDifference
 from pgmigrator.core.roles import (
     ATTRIBUTES,
     Membership,
@@ -18,7 +15,6 @@ from pgmigrator.core.roles import (
     RolePlan,
     RolePolicy,
     Roles,
-    compare,
     grant,
     parameter_grant,
     plan,
@@ -70,20 +66,6 @@ async def read(connection: Connection, passwords: Passwords) -> Roles:
     )
 
 
-async def observe(
-    source: Endpoint, destination: Endpoint, role_policy: RolePolicy
-) -> tuple[RoleDifference, ...]:
-    """Return every role that the destination lacks or has otherwise; see core/roles.py."""
-    role_policy = _with_own(source, destination, role_policy)
-    theirs = await _read_side(source, role_policy)
-    ours = await _read_side(destination, role_policy)
-    return compare(theirs, ours, role_policy)
-
-
-def _with_own(source: Endpoint, destination: Endpoint, role_policy: RolePolicy) -> RolePolicy:
-    return replace(role_policy, own=frozenset({source.instance.user, destination.instance.user}))
-
-
 async def _read_side(endpoint: Endpoint, role_policy: RolePolicy) -> Roles:
     async with session(endpoint, endpoint.instance.database, ACTION) as connection:
         return await read(connection, role_policy.passwords)
@@ -98,7 +80,6 @@ async def create(
 
     :raises Refused: a role is in conflict and the policy is `fail`; or a server refuses.
     """
-    role_policy = _with_own(source, destination, role_policy)
     theirs = await _read_side(source, role_policy)
     async with (
         session(destination, destination.instance.database, ACTION, secret=True) as connection,
