@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from pgmigrator.core.marker import Step
 from pgmigrator.errors import Refused
-from pgmigrator.postgres import switch, triggers
+from pgmigrator.postgres import source, switch, triggers
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.drain import prove
 from pgmigrator.postgres.pgoutput import late_writes
@@ -222,3 +222,23 @@ async def test_reading_the_destination_does_not_bar_the_way_back(replicated: Rep
 async def test_going_back_before_a_switch_is_refused(replicated: Replicated) -> None:
     with pytest.raises(Refused, match="not switched"):
         await switch.unswitch(replicated.pair)
+
+
+async def test_a_look_into_the_slot_that_takes_too_long_is_unknown(
+    replicated: Replicated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot keeps what other databases write too: decoding that must not cost the whole side."""
+    await _switch(replicated)
+    replicated.on_source("INSERT INTO shop.item SELECT generate_series(-30000, -2)")
+    pair = replicated.pair
+    async with session(pair.source, pair.database, "test") as connection:
+
+        async def look() -> int | None:
+            return await source.read_late_writes(
+                connection, pair.names.subscription, [pair.names.publication]
+            )
+
+        monkeypatch.setattr(source, "LATE_WRITES_TIMEOUT_S", 0.001)
+        assert await look() is None
+        monkeypatch.undo()
+        assert await look() == 1  # and the session is as good as before

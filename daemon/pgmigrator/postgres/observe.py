@@ -44,6 +44,7 @@ SIDE_TIMEOUT_S = 20.0
 CONDITIONS_INTERVAL_S = 30.0
 #: costly facts use at most one part in so many of the time
 _SHARE = 20
+_PUNCTUALITY = 0.9
 
 
 class Scheduled(Generic[T]):
@@ -63,7 +64,8 @@ class Scheduled(Generic[T]):
             value = await read()
             spent = time.time() - started
             wait = max(self._interval, spent * _SHARE)
-            self._due = time.time() + wait
+            # ticks come a little early or late: the one that is meant must not be missed
+            self._due = started + wait * _PUNCTUALITY
             self.last = Measured(value, started, wait + spent + self._fresh)
         return self.last
 
@@ -80,6 +82,7 @@ class _Schedules:
     schema: Scheduled[tuple[SchemaItem, ...]]
     source: Scheduled[SourceConditions]
     destination: Scheduled[DestinationConditions]
+    late_writes: Scheduled[int | None]
 
 
 def _followed(there: DestinationFacts | None, known: Names) -> tuple[str, ...]:
@@ -137,6 +140,7 @@ class Observer:
         self._roles.expire()
         if database in self._schedules:
             self._schedules[database].schema.expire()
+            self._schedules[database].late_writes.expire()
             self._schedules[database].destination.expire()
 
     async def source_databases(self, excluded: frozenset[str]) -> tuple[str, ...]:
@@ -271,14 +275,24 @@ class Observer:
             return SourceFacts(server=await source.read_server(admin), database=found)
         connection = await self._connection(self.source, database)
         sizes = await self._scheduled(database).sizes.get(lambda: source.read_sizes(connection))
+        watching = Step.SWITCHED in steps and Step.COMPLETED not in steps
+        publications = _followed(there, known)
+
+        async def late_writes() -> int | None:
+            read = await self._scheduled(database).late_writes.get(
+                lambda: source.read_late_writes(connection, known.subscription, publications)
+            )
+            # a late write stays in the slot; that there is none holds only for a while
+            recent = time.time() - read.at <= self._fresh
+            return read.value if read.value or recent else None
+
         facts = await source.read_source(
             connection,
             database,
             known,
             sizes.value,
             sync_slots=self._sync_slots_of(database, there),
-            watch_late_writes=Step.SWITCHED in steps and Step.COMPLETED not in steps,
-            publications=_followed(there, known),
+            late_writes=late_writes if watching else None,
         )
         return facts if steps & ENDED else replace(facts, conditions=await self._here(database))
 
@@ -359,6 +373,7 @@ class Observer:
                 schema=Scheduled(self._refresh, self._fresh),
                 source=Scheduled(CONDITIONS_INTERVAL_S, self._fresh),
                 destination=Scheduled(CONDITIONS_INTERVAL_S, self._fresh),
+                late_writes=Scheduled(self._refresh, self._fresh),
             )
         return self._schedules[database]
 

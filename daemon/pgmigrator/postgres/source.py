@@ -1,8 +1,8 @@
 """Reading the source's side of one database: catalogs only, in a read-only session."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from pgmigrator.core.marker import ServerIdentity
 from pgmigrator.core.model import (
@@ -22,6 +22,10 @@ from pgmigrator.postgres.queries import query
 
 #: late transactions are counted up to here
 LATE_WRITES_MAX = 1000
+#: and so long, which is less than the whole side may take
+LATE_WRITES_TIMEOUT_S = 12
+
+LateWrites = Callable[[], Awaitable[int | None]]
 
 
 async def read_server(connection: Connection) -> Server:
@@ -62,13 +66,13 @@ async def read_source(
     sizes: Mapping[int, int],
     *,
     sync_slots: str,
-    watch_late_writes: bool,
-    publications: Sequence[str],
+    late_writes: LateWrites | None,
 ) -> SourceFacts:
     """Read one database of the source; the connection is to that database.
 
     `sizes` are bytes by table oid, read on a schedule of their own. `sync_slots` is the LIKE
-    pattern of the subscription's table-sync slots, `publications` what it follows.
+    pattern of the subscription's table-sync slots. `late_writes` looks into the slot; None: that
+    is not wanted.
     """
     # The slot before the WAL position: the lag is then never below zero by the order of reading.
     slot = await _read_slot(connection, names, sync_slots)
@@ -76,13 +80,7 @@ async def read_source(
     (never,) = await fetch(connection, query("not_replicated"), {})
     (counting,) = await fetch(connection, query("counting"), {})
     publication, insert_only = await read_publications(connection, names)
-    late_writes = None
-    if watch_late_writes and slot is not None and not slot.active and slot.wal_status != "lost":
-        # peeking reads up to the flushed end of the WAL, and waits where that is amid a record
-        await SourceWriter(connection).execute(NUDGE)
-        late_writes = await late_writes_in(
-            connection, names.subscription, publications, LATE_WRITES_MAX
-        )
+    readable = slot is not None and not slot.active and slot.wal_status != "lost"
     return SourceFacts(
         server=await read_server(connection),
         database=await read_database(connection, database),
@@ -100,8 +98,25 @@ async def read_source(
         ),
         large_objects=never["large_objects"],
         counting_since=counting["counting_since"],
-        late_writes=late_writes,
+        late_writes=await late_writes() if late_writes is not None and readable else None,
     )
+
+
+async def read_late_writes(
+    connection: Connection, slot: str, publications: Sequence[str]
+) -> int | None:
+    """Count the published transactions that wait in the slot; None: that took too long.
+
+    It decodes all WAL that the slot keeps, also what other databases wrote.
+    """
+    # peeking reads up to the flushed end of the WAL, and waits where that is amid a record
+    await SourceWriter(connection).execute(NUDGE)
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL statement_timeout = '{LATE_WRITES_TIMEOUT_S}s'")
+            return await late_writes_in(connection, slot, publications, LATE_WRITES_MAX)
+    except QueryCanceled:
+        return None
 
 
 async def read_publications(

@@ -129,6 +129,7 @@ class MappingRunner:
 
     async def read_again(self, unit: Unit) -> Observation:
         """Observe one database now: a verb must not judge by what was true a tick ago."""
+        self.observer.expire(unit.database)
         unit.last = await self._observe(unit)
         return unit.last
 
