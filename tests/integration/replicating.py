@@ -112,12 +112,13 @@ def replicate(source: Postgres, destination: Postgres, more: Sequence[LiteralStr
     """
     database = create_database(source)
     create_database(destination, database)
-    execute(  # so that larger transactions are streamed before they commit
-        source.dsn(),
-        SQL("ALTER DATABASE {} SET logical_decoding_work_mem = '64kB'").format(
-            Identifier(database)
-        ),
-    )
+    for server in (source, destination):  # so that transactions are streamed before they commit
+        execute(
+            server.dsn(),
+            SQL("ALTER DATABASE {} SET logical_decoding_work_mem = '64kB'").format(
+                Identifier(database)
+            ),
+        )
     execute(source.dsn(database), *SCHEMA, *more, *DATA)
     execute(destination.dsn(database), *SCHEMA, *more)
     here = _read(source.dsn(database), _SERVER, ())[0]

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 from pgmigrator.core.drift import drifts
 from pgmigrator.core.model import SchemaItem, SchemaKind
@@ -13,7 +14,7 @@ from pgmigrator.postgres import fingerprint, restore, roles
 from pgmigrator.postgres.children import find_tools
 from pgmigrator.postgres.connect import Connection, session
 from pgmigrator.postgres.pair import DatabasePair
-from tests.fixtures.databases import create_database
+from tests.fixtures.databases import create_database, execute
 from tests.fixtures.providers import Postgres
 from tests.integration import torture
 from tests.integration.replicating import endpoint
@@ -35,6 +36,8 @@ async def restored(
     )
     tools, lock = find_tools(client_bin_dir, 18), asyncio.Lock()
     assert await roles.create(pair.source, pair.destination, RolePolicy()) == ()
+    owner = sql.SQL("ALTER DATABASE {} OWNER TO torture_owner")
+    execute(clean_destination.dsn(), owner.format(sql.Identifier(torture.DATABASE)))
     assert await restore.restore_schema(pair, tools, created=True, dump_lock=lock) == ()
     assert await restore.restore_rest(pair, tools, created=True, dump_lock=lock) == ()
     return pair
@@ -79,7 +82,7 @@ async def _repaired(
         if None in statements:
             return ()
         # what belongs to an object comes after the object
-        ordered = sorted(filter(None, statements), key=lambda sql: not sql.startswith("CREATE"))
+        ordered = sorted(filter(None, statements), key=lambda text: not text.startswith("CREATE"))
         for statement in ordered:
             await there.execute(statement.encode())
         found = await fingerprint.compare(here, there)

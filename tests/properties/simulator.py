@@ -357,7 +357,7 @@ def _verify(action: a.VerifyRowCounts, obs: Observation) -> Worlds:
         {"destination.subscription.enabled": False},
         {
             "destination.subscription.enabled": True,
-            "row_counts": plan.with_counts(obs.row_counts, counts)
+            "row_counts": plan.with_counts(obs.row_counts, counts, action.only)
             if action.only
             else Measured(counts, obs.at, 120.0),
         },

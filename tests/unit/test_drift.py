@@ -66,7 +66,29 @@ def test_order_is_no_drift_of_its_own_while_a_column_is_missing() -> None:
     assert len(drifts(lines)) == 1
     [drift] = drifts([*lines, item("column", "b int", missing=True)])
     assert drift.source == "b int"
-    assert drift.needs_copy
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "needed"),
+    [
+        ("b int", None, False),
+        ("b int DEFAULT 7", None, True),
+        ("b int GENERATED ALWAYS AS (a) STORED", None, True),
+        ("b bigint", "b int", True),
+        ("b int NOT NULL", "b int", False),
+        ("b int DEFAULT 7", "b int", False),
+        (None, "b int", False),
+    ],
+)
+def test_rows_are_copied_anew_only_where_they_may_differ(
+    source: str | None, destination: str | None, needed: bool
+) -> None:
+    [drift] = drifts(
+        item("column", text, missing=missing)
+        for text, missing in ((source, True), (destination, False))
+        if text is not None
+    )
+    assert drift.needs_copy is needed
 
 
 def test_a_grant_option_is_taken_back_alone() -> None:
@@ -86,3 +108,15 @@ def test_a_revoked_built_in_privilege_is_revoked_here_too() -> None:
         [item("grant", "REVOKE EXECUTE TO PUBLIC BY o", missing=True, of="function app.f(integer)")]
     )
     assert drift.statement == "REVOKE EXECUTE ON FUNCTION app.f(integer) FROM PUBLIC"
+
+
+def test_a_sequence_is_told_what_it_is_no_longer() -> None:
+    [drift] = drifts(
+        [
+            item("sequence", "bigint START 1 CACHE 1", missing=True),
+            item("sequence", "bigint START 1 CACHE 1 CYCLE OWNED BY a.b.c", missing=False),
+        ]
+    )
+    assert drift.statement == (
+        f"ALTER SEQUENCE {TABLE} AS bigint START 1 CACHE 1 NO CYCLE OWNED BY NONE"
+    )

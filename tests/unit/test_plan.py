@@ -180,16 +180,28 @@ DELTA = RowCountDelta(table=ORDERS, source_rows=3, destination_rows=2)
 def test_a_count_of_what_was_left_out_completes_the_one_before() -> None:
     before = row_counts(tables=frozenset({ORDERS}), deltas=(DELTA,))
     more = row_counts(tables=frozenset({ITEMS}), lsn=20_000, last_at=NOW + 9).value
-    found = plan.with_counts(before, more)
+    found = plan.with_counts(before, more, frozenset({ITEMS}))
     assert found is not None
     assert (found.at, found.valid_seconds) == (before.at, before.valid_seconds)
     assert found.value.tables == {ORDERS, ITEMS}
     assert found.value.deltas == (DELTA,)
     # counted again, and equal now
-    again = plan.with_counts(before, row_counts(tables=frozenset({ORDERS})).value)
+    again = plan.with_counts(
+        before, row_counts(tables=frozenset({ORDERS})).value, frozenset({ORDERS})
+    )
     assert again is not None
     assert again.value.deltas == ()
     # of other servers it proves nothing
     other = row_counts(tables=frozenset({ITEMS}), source_started_at=NOW).value
-    assert plan.with_counts(before, other) == before
-    assert plan.with_counts(None, more) is None
+    assert plan.with_counts(before, other, frozenset({ITEMS})) == before
+    assert plan.with_counts(None, more, frozenset({ITEMS})) is None
+
+
+def test_a_table_that_could_not_be_counted_anew_is_not_believed_from_before() -> None:
+    """It was copied since: what was counted then are other rows."""
+    before = row_counts(tables=frozenset({ORDERS}), deltas=(DELTA,))
+    more = row_counts(tables=frozenset({ITEMS}), lsn=20_000).value
+    found = plan.with_counts(before, more, frozenset({ORDERS, ITEMS}))
+    assert found is not None
+    assert found.value.tables == {ITEMS}
+    assert found.value.deltas == ()

@@ -96,8 +96,12 @@ class Drift:
 
     @property
     def needs_copy(self) -> bool:
-        """Whether rows that are there already lack what the source's rows have."""
-        return self.kind is SchemaKind.COLUMN and self.source is not None
+        """Whether rows that are there already lack what the source's rows may have."""
+        if self.kind is not SchemaKind.COLUMN or self.source is None:
+            return False
+        if self.destination is None:
+            return " DEFAULT " in self.source or " GENERATED " in self.source
+        return _typed(self.source) != _typed(self.destination)
 
 
 def drifts(items: Iterable[SchemaItem]) -> tuple[Drift, ...]:
@@ -166,6 +170,11 @@ _ONE_OF_A_KIND = frozenset(
 )
 #: lines of these begin with a name
 _NAMED = frozenset({SchemaKind.COLUMN, SchemaKind.CONSTRAINT, SchemaKind.RULE, SchemaKind.POLICY})
+
+
+def _typed(column: str) -> str:
+    found = _COLUMN.fullmatch(column)
+    return f"{found['type']}{found['rest'] or ''}" if found else column
 
 
 def _first_name(definition: str) -> str:
@@ -242,8 +251,14 @@ def _statistics(drift: Drift) -> str | None:
 def _sequence(drift: Drift) -> str:
     if drift.source is None:
         return f"DROP SEQUENCE {drift.object}"
-    verb = "CREATE" if drift.destination is None else "ALTER"
-    return f"{verb} SEQUENCE {drift.object} AS {drift.source}"
+    if drift.destination is None:
+        return f"CREATE SEQUENCE {drift.object} AS {drift.source}"
+    undone = [
+        other
+        for word, other in (("CYCLE", "NO CYCLE"), ("OWNED BY", "OWNED BY NONE"))
+        if f" {word}" in drift.destination and f" {word}" not in drift.source
+    ]
+    return " ".join((f"ALTER SEQUENCE {drift.object} AS {drift.source}", *undone))
 
 
 def _schema(drift: Drift) -> str:

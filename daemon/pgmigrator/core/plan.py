@@ -247,13 +247,21 @@ def followed(obs: Observation) -> tuple[DestinationTable, ...]:
     )
 
 
-def with_counts(before: Measured[RowCounts] | None, more: RowCounts) -> Measured[RowCounts] | None:
-    """Add a count of what an earlier one left out; it stays as old as it is."""
+def with_counts(
+    before: Measured[RowCounts] | None, more: RowCounts, wanted: frozenset[TableName]
+) -> Measured[RowCounts] | None:
+    """Add a count of what an earlier one left out; it stays as old as it is.
+
+    A table of those `wanted` that could not be counted now is not counted at all: what is known of
+    it may be from before its copy.
+    """
     if before is None:
         return None
     counts = before.value
-    differing = tuple(delta for delta in counts.deltas if delta.table not in more.tables)
-    added = replace(more, tables=counts.tables | more.tables, deltas=(*differing, *more.deltas))
+    differing = tuple(delta for delta in counts.deltas if delta.table not in wanted)
+    added = replace(
+        more, tables=(counts.tables - wanted) | more.tables, deltas=(*differing, *more.deltas)
+    )
     same = (counts.source_started_at, counts.destination_started_at) == (
         more.source_started_at,
         more.destination_started_at,

@@ -120,7 +120,7 @@ async def prove(
     if not subscription.get("enabled"):
         deadline = started  # nothing will ever confirm
     first, unconfirmed = await _confirm(on, deadline)
-    evidence = await _evidence(on, subscription)
+    evidence = await _evidence(on, subscription, created=marker.created)
     writers.append(await _writers(on))
     last, still_unconfirmed = await _confirm(on, deadline)
     synchronized, behind = await _set_sequences(on)
@@ -200,7 +200,7 @@ async def _subscription(on: Sides) -> DictRow:
     return rows[0] if rows else {}
 
 
-async def _evidence(on: Sides, before: DictRow) -> Evidence:
+async def _evidence(on: Sides, before: DictRow, *, created: bool) -> Evidence:
     names = on.pair.names
     tables = await fetch(on.source, query("source_tables"))
     publications = [
@@ -234,7 +234,7 @@ async def _evidence(on: Sides, before: DictRow) -> Evidence:
         start_remembered=await start_is_remembered(on.destination),
         enabled=now.get("enabled", False),
         worker_running=now.get("worker_running", False),
-        differences=await fingerprint.compare(on.source, on.destination),
+        differences=await fingerprint.compare(on.source, on.destination, created=created),
         counters_before=before.get("counters") or {},
         counters=now.get("counters") or {},
         **rest,

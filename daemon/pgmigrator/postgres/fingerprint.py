@@ -11,6 +11,8 @@ from pgmigrator.core.model import SchemaItem, SchemaKind
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
 
+#: an adopted database keeps its own owner, privileges and settings
+DATABASE = "database"
 PARTS = (
     "tables",
     "indexes",
@@ -36,25 +38,35 @@ SELECT object, kind, definition FROM ({items}) AS items WHERE object = ANY(%(obj
 Parameters = Mapping[str, object]
 
 
-def _items() -> str:
-    return " UNION ALL ".join(f"({query(f'fingerprint/{part}')})" for part in PARTS)
+def _items(parts: Sequence[str]) -> str:
+    return " UNION ALL ".join(f"({query(f'fingerprint/{part}')})" for part in parts)
 
 
-async def compare(source: Connection, destination: Connection) -> tuple[SchemaItem, ...]:
-    """Return every line that only one of two databases has; nothing means equal."""
+async def compare(
+    source: Connection, destination: Connection, *, created: bool = True
+) -> tuple[SchemaItem, ...]:
+    """Return every line that only one of two databases has; nothing means equal.
+
+    `created` tells a destination of ours from an adopted one.
+    """
+    items = _items((DATABASE, *PARTS) if created else PARTS)
     parameters = {
         "salt": secrets.token_hex(16),
+        "own": [source.info.user, destination.info.user],
         "maintain": min(source.info.server_version, destination.info.server_version)
         >= _MAINTAIN_SINCE,
     }
-    here, there = await _hashes(source, parameters), await _hashes(destination, parameters)
+    here, there = (
+        await _hashes(source, items, parameters),
+        await _hashes(destination, items, parameters),
+    )
     differing = sorted(
         name for name in here.keys() | there.keys() if here.get(name) != there.get(name)
     )
     if not differing:
         return ()
-    source_items = await _lines(source, parameters, differing)
-    destination_items = await _lines(destination, parameters, differing)
+    source_items = await _lines(source, items, parameters, differing)
+    destination_items = await _lines(destination, items, parameters, differing)
     return tuple(
         SchemaItem(object=name, kind=SchemaKind(kind), definition=definition, missing=missing)
         for lines, missing in (
@@ -65,15 +77,15 @@ async def compare(source: Connection, destination: Connection) -> tuple[SchemaIt
     )
 
 
-async def _hashes(connection: Connection, parameters: Parameters) -> dict[str, str]:
-    rows = await fetch(connection, _HASHES.format(items=_items()), parameters)
+async def _hashes(connection: Connection, items: str, parameters: Parameters) -> dict[str, str]:
+    rows = await fetch(connection, _HASHES.format(items=items), parameters)
     return {row["object"]: row["hash"] for row in rows}
 
 
 async def _lines(
-    connection: Connection, parameters: Parameters, names: Sequence[str]
+    connection: Connection, items: str, parameters: Parameters, names: Sequence[str]
 ) -> set[tuple[str, str, str]]:
     rows = await fetch(
-        connection, _ITEMS.format(items=_items()), {**parameters, "objects": list(names)}
+        connection, _ITEMS.format(items=items), {**parameters, "objects": list(names)}
     )
     return {(row["object"], row["kind"], row["definition"]) for row in rows}

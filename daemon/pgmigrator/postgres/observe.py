@@ -348,7 +348,8 @@ class Observer:
         there = obs.destination
         # without the step: an adopted database that a daemon restored right before it died?
         if Step.SCHEMA_DONE in steps or (there and there.marker and there.has_user_objects):
-            obs = replace(obs, schema=await self._compare_schema(obs.database))
+            created = bool(there and there.marker and there.marker.created)
+            obs = replace(obs, schema=await self._compare_schema(obs.database, created=created))
         return obs
 
     async def _compare_roles(self) -> tuple[RoleDifference, ...]:
@@ -359,10 +360,14 @@ class Observer:
         self.application_roles = login_roles(theirs, self._role_policy)
         return compare_roles(theirs, ours, self._role_policy)
 
-    async def _compare_schema(self, database: str) -> Measured[tuple[SchemaItem, ...]]:
+    async def _compare_schema(
+        self, database: str, *, created: bool
+    ) -> Measured[tuple[SchemaItem, ...]]:
         here = await self._connection(self.source, database)
         there = await self._connection(self.destination, database)
-        return await self._scheduled(database).schema.get(lambda: fingerprint.compare(here, there))
+        return await self._scheduled(database).schema.get(
+            lambda: fingerprint.compare(here, there, created=created)
+        )
 
     # --- sessions and schedules -----------------------------------------------------------------
 

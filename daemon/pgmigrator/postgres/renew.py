@@ -121,9 +121,10 @@ async def _drop(connection: Connection, name: sql.Identifier, how: _How) -> bool
 
 
 async def _delete_all(connection: Connection, name: sql.Identifier) -> None:
+    # neither the application's triggers nor its foreign keys are to notice
+    await connection.execute("SET LOCAL session_replication_role = replica")
     try:
         async with connection.transaction():
             await connection.execute(sql.SQL("TRUNCATE ONLY {}").format(name))
-    except errors.FeatureNotSupported:  # a foreign key points to it; none is checked for replicas
-        await connection.execute("SET LOCAL session_replication_role = replica")
+    except errors.FeatureNotSupported:  # a foreign key points to it
         await connection.execute(sql.SQL("DELETE FROM ONLY {}").format(name))

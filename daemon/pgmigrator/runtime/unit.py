@@ -66,7 +66,8 @@ class Unit:
 
     def rest_restored(self, failures: tuple[RestoreFailure, ...], at: float) -> None:
         """Remember what a restore of the rest could not mend, at `at` (epoch seconds)."""
-        alike = bool(failures) and failures == self.restore_failures.get("rest")
+        # none, and wanted again: what differs is not for a restore to mend
+        alike = failures == self.restore_failures.get("rest")
         self.restored_alike = self.restored_alike + 1 if alike else 0
         self.restore_failures["rest"] = failures
         self.restored_at = at

@@ -335,7 +335,7 @@ async def verify_row_counts(work: Work, action: a.VerifyRowCounts) -> None:
     counts = await verify.count_rows(work.pair, tables, pause=work.unit.pause)
     spent = time.time() - started
     if action.only:
-        work.unit.row_counts = plan.with_counts(work.obs.row_counts, counts)
+        work.unit.row_counts = plan.with_counts(work.obs.row_counts, counts, action.only)
     else:
         valid = 2 * max(COUNT_INTERVAL_SECONDS, spent * COUNT_SHARE) + spent
         work.unit.row_counts = Measured(counts, started, valid)

@@ -21,6 +21,10 @@ EXPLAINED = (
     # 18 names not-null constraints; where it shortens the name, the dump says it
     re.compile(r"(?<= )CONSTRAINT \S+_not_null (?=NOT NULL)"),
 )
+#: our marker, and time-outs that are off for our own role: both until `complete`
+_OURS = re.compile(
+    r"^ALTER (DATABASE .* SET \"?pgmigrator\b|ROLE postgres IN DATABASE ).*;$", re.MULTILINE
+)
 #: ALWAYS and REPLICA triggers are ordinary ones until the switch
 HELD = re.compile(r"^ALTER TABLE \S+ ENABLE (ALWAYS|REPLICA) TRIGGER .*;$", re.M)
 #: views are written with fewer qualifiers since 16
@@ -46,6 +50,7 @@ def schema_of(bin_dir: Path, server: Postgres, *, switched: bool) -> list[str]:
     command = (
         str(bin_dir / "pg_dump"),
         "--schema-only",
+        "--create",
         "--restrict-key=x",
         "--no-publications",
         "--no-subscriptions",
@@ -55,7 +60,7 @@ def schema_of(bin_dir: Path, server: Postgres, *, switched: bool) -> list[str]:
     text = subprocess.run(
         command, check=True, capture_output=True, text=True, env=os.environ
     ).stdout
-    for explained in EXPLAINED if switched else (*EXPLAINED, HELD):
+    for explained in (*EXPLAINED, _OURS, *(() if switched else (HELD,))):
         text = explained.sub("", text)
     text = _VIEW.sub(lambda view: _QUALIFIER.sub("", view[0]), text)
     text = _POLICY_ROLES.sub(lambda roles: ", ".join(sorted(roles[1].split(", "))), text)

@@ -6,7 +6,16 @@ ODD = """"Odd ""schema"". of ☃ 'x'" """.strip()
 ODD_TABLE = f"""{ODD}."Odd ""table"". of ☃ 'x'
 two" """.strip()
 
+#: the same for whatever the database is called
+DATABASE = "DO $do$ BEGIN EXECUTE format($$ {} $$, current_database()); END $do$"
+
 LOSSES: tuple[tuple[K, str], ...] = (
+    # the database itself
+    (K.OWNER, DATABASE.format("ALTER DATABASE %I OWNER TO postgres")),
+    (K.OPTION, DATABASE.format("ALTER DATABASE %I SET work_mem = '8MB'")),
+    (K.OPTION, DATABASE.format("ALTER ROLE torture_reader IN DATABASE %I RESET search_path")),
+    (K.GRANT, DATABASE.format("REVOKE CREATE ON DATABASE %I FROM torture_reader")),
+    (K.GRANT, DATABASE.format("GRANT TEMPORARY ON DATABASE %I TO PUBLIC")),
     # schemas, extensions
     (K.SCHEMA, 'DROP SCHEMA "select" CASCADE'),
     (K.SCHEMA, "CREATE SCHEMA theirs"),

@@ -5,6 +5,19 @@ SET client_min_messages = warning;
 ALTER DEFAULT PRIVILEGES FOR ROLE torture_owner GRANT SELECT ON TABLES TO torture_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE torture_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
+-- the database itself
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I OWNER TO torture_owner', current_database());
+    EXECUTE format($q$ALTER DATABASE %I SET work_mem = '7MB'$q$, current_database());
+    EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 77', current_database());
+    EXECUTE format($q$COMMENT ON DATABASE %I IS 'all of it'$q$, current_database());
+    EXECUTE format('ALTER ROLE torture_reader IN DATABASE %I SET search_path = app, "a b"',
+                   current_database());
+    EXECUTE format('GRANT CREATE ON DATABASE %I TO torture_reader WITH GRANT OPTION',
+                   current_database());
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+END $$;
+
 -- schemas
 CREATE SCHEMA app AUTHORIZATION torture_owner;
 CREATE SCHEMA "Odd ""schema"". of ☃ 'x'" AUTHORIZATION "Odd ""rôle"". of ☃ 'x'";

@@ -12,11 +12,12 @@ WITH rel AS (
 )
 SELECT rel.q AS object, 'view' AS kind,
        concat_ws(' ', CASE WHEN rel.relkind = 'm' THEN 'materialized' END,
-                 CASE WHEN NOT rel.relispopulated THEN 'not populated' END,
                  md5(regexp_replace(pg_get_viewdef(rel.oid),
                                     '("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.|[\s()]', '', 'g'))
                 ) AS definition
   FROM rel WHERE rel.relkind IN ('v', 'm')
+UNION ALL
+SELECT rel.q, 'view', 'populated' FROM rel WHERE rel.relkind = 'm' AND rel.relispopulated
 UNION ALL
 SELECT rel.q, 'view',
        concat_ws(' ', 'column', a.attnum, quote_ident(a.attname),

@@ -1,0 +1,33 @@
+-- The database itself: its owner, its privileges by how they differ from those of a new database, and
+-- its settings. Those of our own roles are the daemon's, and so is its marker. Values can be secrets:
+-- they are compared by a hash with a salt that nobody knows.
+WITH this AS (
+    SELECT oid, datdba, coalesce(datacl, acldefault('d', datdba)) AS acl,
+           acldefault('d', datdba) AS born, 'database ' || quote_ident(datname) AS object
+      FROM pg_database WHERE datname = current_database()
+)
+SELECT object, 'owner' AS kind, quote_ident(pg_get_userbyid(datdba)) AS definition
+  FROM this
+UNION ALL
+SELECT this.object, 'grant',
+       concat_ws(' ', entry.verb, entry.privilege_type, 'TO',
+                 CASE WHEN entry.grantee = 0 THEN 'PUBLIC'
+                      ELSE quote_ident(pg_get_userbyid(entry.grantee)) END,
+                 CASE WHEN entry.is_grantable THEN 'WITH GRANT OPTION' END)
+  FROM this
+ CROSS JOIN LATERAL (
+       (SELECT 'GRANT' AS verb, a.* FROM aclexplode(this.acl) a
+        EXCEPT SELECT 'GRANT', b.* FROM aclexplode(this.born) b)
+       UNION ALL
+       (SELECT 'REVOKE', b.* FROM aclexplode(this.born) b
+        EXCEPT SELECT 'REVOKE', a.* FROM aclexplode(this.acl) a)) entry
+UNION ALL
+SELECT this.object, 'option',
+       concat_ws(' ', 'SET', split_part(item, '=', 1),
+                 'FOR ROLE ' || quote_ident(r.rolname), md5(%(salt)s || item))
+  FROM this
+  JOIN pg_db_role_setting s ON s.setdatabase = this.oid
+ CROSS JOIN LATERAL unnest(s.setconfig) item
+  LEFT JOIN pg_roles r ON r.oid = s.setrole
+ WHERE item NOT LIKE 'pgmigrator.%%'
+   AND (s.setrole = 0 OR r.rolname <> ALL (%(own)s))
