@@ -26,3 +26,5 @@ SELECT nextval('app.free'), nextval('app.counter') FROM generate_series(1, 3);
 SELECT setval('app.owned', 500, false);
 REFRESH MATERIALIZED VIEW app.totals;
 REFRESH MATERIALIZED VIEW app.a_summary;
+-- a session's own: its schema stays behind
+CREATE TEMPORARY TABLE passing (id serial PRIMARY KEY);

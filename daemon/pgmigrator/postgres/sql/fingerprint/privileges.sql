@@ -116,7 +116,8 @@ SELECT i.type || ' ' || CASE WHEN i.type = 'transform'  -- its "on" went with 16
        s.kind, s.definition
   FROM said s
  CROSS JOIN LATERAL pg_identify_object(s.classid, s.objid, s.objsubid) i
- WHERE coalesce(i.schema, '') !~ '^(pg_toast|pg_temp|pgmigrator$)' AND i.identity <> 'pgmigrator'
+ WHERE coalesce(i.schema, CASE WHEN i.type = 'schema' THEN i.identity END, '')
+       !~ '^(pg_toast|pg_temp|pgmigrator$)'
 UNION ALL
 SELECT concat_ws(' ', 'default privileges of', quote_ident(pg_get_userbyid(s.defaclrole)),
                  'in schema ' || nullif(s.defaclnamespace, 0)::regnamespace::text, 'for',
