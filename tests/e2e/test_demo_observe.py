@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +25,12 @@ def asked(url: str, path: str, **query: str) -> Any:
     return json.loads(answer.text)["data"]
 
 
+def ready(url: str) -> set[str]:
+    """The databases whose light is green, as Prometheus has it."""
+    lights = asked(url, "query", query="pgmigrator_cutover_ready == 1")["result"]
+    return {each["metric"]["database"] for each in lights}
+
+
 def test_prometheus_sees_the_green_light_and_knows_every_rule() -> None:
     programs = str(Path(tool("prometheus")).parent)
     with demo_run("--observe", str(ROOT / "alerts"), path=programs) as demo:
@@ -35,8 +42,11 @@ def test_prometheus_sees_the_green_light_and_knows_every_rule() -> None:
 
         (up,) = asked(url, "query", query='up{job="postgres-migrator"}')["result"]
         assert up["value"][1] == "1"
-        lights = asked(url, "query", query="pgmigrator_cutover_ready == 1")["result"]
-        assert {each["metric"]["database"] for each in lights} == BOTH
+        # the light may be younger than the last scrape
+        deadline = time.monotonic() + 60
+        while (seen := ready(url)) != BOTH:
+            assert time.monotonic() < deadline, seen
+            time.sleep(0.5)
 
         rules = [rule for group in asked(url, "rules")["groups"] for rule in group["rules"]]
         written = yaml.safe_load(RULES.read_text())["groups"]
