@@ -155,3 +155,12 @@ async def test_a_table_that_is_gone_again_is_left_out(replicated: Replicated, to
     gone = [(1, TableName("shop", "gone"))]
     lock = asyncio.Lock()
     assert await restore.restore_tables(replicated.pair, tools, gone, dump_lock=lock) == ()
+
+
+async def test_what_has_the_name_already_is_told(replicated: Replicated, tools: Tools) -> None:
+    """Else the table would be wanted, and the source dumped for it, again and again."""
+    replicated.on_source(*LATER)
+    replicated.on_destination("CREATE UNLOGGED TABLE shop.full_rows (note text)")
+    [failure] = await create(replicated, tools, *NAMES)
+    assert failure.object == f"table {NAMES[4]}"
+    assert "something else under this name" in failure.reason

@@ -58,6 +58,13 @@ class Contents:
     identities: Collection[tuple[int, int]]
 
 
+#: a relation of that name that is no ordinary, logged table
+_OTHER = """
+SELECT relkind FROM pg_class
+ WHERE oid = to_regclass(%(table)s) AND (relkind <> 'r' OR relpersistence <> 'p')
+"""
+
+
 async def create_tables(
     pair: DatabasePair, contents: Contents, tables: Collection[tuple[int, TableName]]
 ) -> tuple[Failure, ...]:
@@ -77,6 +84,9 @@ async def create_tables(
         for oid, name in tables:
             looking = _Lacking(source, destination, contents.pre_data)
             lacking = await looking.of(oid)
+            if not lacking:
+                failures += await _in_the_way(destination, name)
+                continue
             if not passed and any(entry.type == "TABLE ATTACH" for entry in lacking):
                 await _until_passed(pair, destination)
                 passed = True
@@ -87,6 +97,15 @@ async def create_tables(
                 _create(destination, in_order(lacking, contents), looking.tables),
             )
     return tuple(failures)
+
+
+async def _in_the_way(destination: Connection, name: TableName) -> tuple[Failure, ...]:
+    """Name what has a table's name and can hold nothing for it: else it is wanted for ever."""
+    rows = await fetch(destination, _OTHER, {"table": str(name)})
+    if not rows:
+        return ()
+    reason = "the destination has something else under this name: rename or drop it there"
+    return (Failure(f"table {name}", reason),)
 
 
 async def _until_passed(pair: DatabasePair, destination: Connection) -> None:
