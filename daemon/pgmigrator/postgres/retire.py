@@ -39,7 +39,14 @@ async def drop_tables(pair: DatabasePair, tables: Collection[TableName]) -> tupl
             for table in tables
             if not (await fetch(source, _EXISTS, {"table": str(table)}))[0]["exists"]
         ]
-        await _until_passed(pair, destination)
+        # a view, say: silent success would be asked for again and again, before all else
+        failures += [
+            Failure(f"table {table}", "the source has something under this name: it stays here")
+            for table in tables
+            if table not in gone
+        ]
+        if gone:
+            await _until_passed(pair, destination)
         for table in gone:
             what, work = f"table {table}", _drop(destination, table)
             failures += await attempt(destination, pair.destination, what, work)
