@@ -275,13 +275,11 @@ def test_a_table_that_becomes_a_partition_is_attached(
     arrives(pair, running, client_bin_dir, after)
 
 
-def test_a_table_of_somebody_else_is_never_dropped(
-    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
-) -> None:
-    pair, running = migrating(fresh_pair, daemon)
-    running.wait_phase("ready")
-    shop.execute(pair.destination, "CREATE TABLE theirs (id int PRIMARY KEY)")
-    shop.execute(pair.source, "CREATE TABLE theirs (id int PRIMARY KEY)")
+THEIRS = "CREATE TABLE theirs (id int PRIMARY KEY)"
+
+
+def stays_though_gone_from_the_source(pair: Pair, running: Daemon) -> None:
+    """The source drops it; a problem names it, with the SQL, and ten more ticks leave it alone."""
     streams(running, "theirs")
     shop.execute(pair.source, "DROP TABLE theirs")
     found = running.wait(
@@ -297,3 +295,32 @@ def test_a_table_of_somebody_else_is_never_dropped(
         "ten more ticks",
     )
     assert shop.value(pair.destination, "SELECT count(*) FROM theirs") == 0
+
+
+def test_a_table_of_somebody_else_is_never_dropped(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    shop.execute(pair.destination, THEIRS)
+    shop.execute(pair.source, THEIRS)
+    stays_though_gone_from_the_source(pair, running)
+
+
+def test_a_table_that_a_person_made_while_the_slot_waited_is_never_dropped(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    pair = fresh_pair(source=shop.SOURCE)
+    shop.create(pair.source)
+    running = daemon(orders(pair))
+    with psycopg.connect(pair.source.dsn("shop")) as writing:
+        writing.execute("SELECT pg_current_xact_id()")  # the slot waits for its end
+        running.start()
+        running.wait(
+            lambda document: "creating the slot" in document["reason"],
+            "a slot that waits",
+            "/status/orders/shop",
+        )
+        shop.execute(pair.destination, THEIRS)
+        shop.execute(pair.source, THEIRS)
+    stays_though_gone_from_the_source(pair, running)

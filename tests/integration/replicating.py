@@ -179,7 +179,9 @@ def _publish(replicated: Replicated) -> None:
 
 def _subscribe(replicated: Replicated) -> None:
     values = SQL(", ").join(
-        SQL("({}, {}, {}, {}::regclass, true)").format(name.schema, name.name, oid, str(name))
+        SQL("({}, {}, {}, {}::regclass, true, false, true)").format(
+            name.schema, name.name, oid, str(name)
+        )
         for oid, name in replicated.tables
     )
     execute(
@@ -187,7 +189,8 @@ def _subscribe(replicated: Replicated) -> None:
         "CREATE SCHEMA pgmigrator",
         "CREATE TABLE pgmigrator.tables (schema_name text, table_name text, source_oid bigint,"
         " table_oid oid NOT NULL, created boolean NOT NULL,"
-        " resync boolean NOT NULL DEFAULT false, PRIMARY KEY (schema_name, table_name))",
+        " resync boolean NOT NULL DEFAULT false, filled boolean NOT NULL DEFAULT false,"
+        " PRIMARY KEY (schema_name, table_name))",
         SQL("INSERT INTO pgmigrator.tables VALUES {}").format(values),
         "CREATE TABLE pgmigrator.start AS SELECT pg_postmaster_start_time() AS started_at",
         SQL(

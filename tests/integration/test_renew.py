@@ -37,7 +37,7 @@ async def test_what_we_filled_is_emptied(replicated: Replicated) -> None:
     assert await renew.empty_tables(replicated.pair, [ITEM, EVENT]) == ()
     assert replicated.read_destination("SELECT FROM shop.item") == []
     assert replicated.read_destination("SELECT DISTINCT day FROM shop.event") == [(2,)]
-    assert await note(replicated, ITEM) == bookkeeping.Note(None, created=True)
+    assert await note(replicated, ITEM) == bookkeeping.Note(None, created=True, filled=False)
 
 
 async def test_a_table_that_a_foreign_key_points_to_is_emptied(replicated: Replicated) -> None:

@@ -8,7 +8,15 @@ import pytest
 
 from pgmigrator.core.model import SchemaItem
 from pgmigrator.core.names import TableName
-from pgmigrator.postgres import bookkeeping, fingerprint, restore
+from pgmigrator.postgres import (
+    bookkeeping,
+    fingerprint,
+    publication,
+    renew,
+    restore,
+    retire,
+    subscription,
+)
 from pgmigrator.postgres.children import Tools, find_tools
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.failures import Failure
@@ -129,7 +137,7 @@ async def test_what_is_created_is_noted_as_ours(replicated: Replicated, tools: T
     found = await notes(replicated)
     for name in NAMES[:4]:
         [(oid,)] = replicated.read_source("SELECT %s::regclass::oid::bigint", str(name))
-        assert found[name] == bookkeeping.Note(oid, created=True)
+        assert found[name] == bookkeeping.Note(oid, created=True, filled=False)
     assert NAMES[4] not in found
     # another table that takes the name is not ours
     replicated.on_destination("DROP TABLE shop.log_2", "CREATE TABLE shop.log_2 (id int)")
@@ -164,3 +172,54 @@ async def test_what_has_the_name_already_is_told(replicated: Replicated, tools: 
     [failure] = await create(replicated, tools, *NAMES)
     assert failure.object == f"table {NAMES[4]}"
     assert "something else under this name" in failure.reason
+
+
+# --- rows that did not come from our copy ------------------------------------------------------
+
+
+async def test_what_a_person_loaded_by_hand_is_never_emptied_nor_dropped(
+    replicated: Replicated, tools: Tools
+) -> None:
+    replicated.on_source(*LATER)
+    assert await create(replicated, tools, NAMES[4], NAMES[2]) == ()
+    replicated.on_destination("INSERT INTO shop.full_rows VALUES ('by hand')")
+    # another one takes its place, with other columns; then none
+    replicated.on_source("DROP TABLE shop.full_rows", "CREATE TABLE shop.full_rows (id int)")
+    [failure] = await renew.empty_tables(replicated.pair, [NAMES[4]])
+    assert failure.object == f"table {NAMES[4]}"
+    assert "did not come from" in failure.reason
+    replicated.on_source("DROP TABLE shop.full_rows")
+    [failure] = await retire.drop_tables(replicated.pair, [NAMES[4]])
+    assert "did not come from" in failure.reason
+    rows: LiteralString = "SELECT note FROM shop.full_rows"
+    assert replicated.read_destination(rows) == [("by hand",)]
+    # what nobody loaded goes
+    replicated.on_destination("TRUNCATE shop.full_rows")
+    assert await retire.drop_tables(replicated.pair, [NAMES[4]]) == ()
+    assert NAMES[4] not in await notes(replicated)
+
+
+async def test_what_was_never_filled_and_is_empty_is_made_anew(
+    replicated: Replicated, tools: Tools
+) -> None:
+    replicated.on_source(*LATER)
+    assert await create(replicated, tools, NAMES[4]) == ()
+    replicated.on_source("DROP TABLE shop.full_rows", "CREATE TABLE shop.full_rows (id int)")
+    assert await renew.empty_tables(replicated.pair, [NAMES[4]]) == ()
+    assert NAMES[4] not in await notes(replicated)
+    assert await create(replicated, tools, NAMES[4]) == ()
+    assert [item for item in await differences(replicated) if item.object == str(NAMES[4])] == []
+
+
+async def test_what_a_copy_has_filled_is_noted_so(replicated: Replicated, tools: Tools) -> None:
+    replicated.on_source(*LATER)
+    replicated.on_destination("CREATE TABLE shop.full_rows (note text)")  # somebody was faster
+    assert await create(replicated, tools, NAMES[2]) == ()
+    pair = replicated.pair
+    oid: LiteralString = "SELECT %s::regclass::oid::bigint"
+    wanted = [(replicated.read_source(oid, str(name))[0][0], name) for name in (NAMES[2], NAMES[4])]
+    await publication.add_tables(pair.source, pair.database, pair.names, tuple(wanted))
+    await subscription.refresh(pair.destination, pair.database, pair.names, wanted, {})
+    found = await notes(replicated)
+    assert found[NAMES[2]] == bookkeeping.Note(wanted[0][0], created=True, filled=True)
+    assert found[NAMES[4]] == bookkeeping.Note(wanted[1][0], created=False, filled=True)

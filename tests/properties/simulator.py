@@ -166,7 +166,7 @@ def _drop_unfinished(_: a.DropUnfinishedDatabase, obs: Observation) -> Worlds:
 
 def _restore_schema(_: a.RestoreSchema, obs: Observation) -> Worlds:
     assert obs.source is not None
-    tables = tuple(b.destination_table(table.name) for table in obs.source.tables)
+    tables = tuple(b.destination_table(table.name, created=True) for table in obs.source.tables)
     sequences = tuple(replace(sequence, last_value=1) for sequence in obs.source.sequences)
     some: dict[str, object] = {"destination.has_user_objects": True}
     if _created(obs):  # an adopted database is restored all or nothing
@@ -207,6 +207,7 @@ def _subscribed(obs: Observation) -> tuple[DestinationTable, ...]:
             state="i",
             has_rows=None,
             source_oid=oids[table.name],
+            filled=True,
             baseline=kept.get(oids[table.name]),
         )
         if table.state == "" and table.name in oids
@@ -240,7 +241,8 @@ def _refresh(_: a.RefreshSubscription, obs: Observation) -> Worlds:
     )
     before = zip(obs.destination.tables, done, strict=True)
     noted = tuple(
-        replace(old, source_oid=new.source_oid, baseline=new.baseline) for old, new in before
+        replace(old, source_oid=new.source_oid, filled=new.filled, baseline=new.baseline)
+        for old, new in before
     )
     return _worlds(obs, {"destination.tables": noted}, {"destination.tables": done})
 
@@ -265,7 +267,7 @@ def _empty_tables(action: a.EmptyTables, obs: Observation) -> Worlds:
     tables = obs.destination.tables
     for name in action.tables:
         tables = tuple(
-            replace(table, has_rows=False, source_oid=None, resync=False)
+            replace(table, has_rows=False, source_oid=None, filled=False, resync=False)
             if table.name == name
             else table
             for table in tables

@@ -118,6 +118,7 @@ FACTS: dict[str, Iterable[object]] = {
     "destination.tables.0.resync": [True],
     "destination.tables.0.partition_of": [LATER],
     "destination.tables.0.created": [True, False],
+    "destination.tables.0.filled": [True, False],
     "destination.tables.0.synchronized_lsn": [None, 2**50],
     "destination.subscription": [None, b.subscription()],
     "destination.subscription.enabled": [True, False],

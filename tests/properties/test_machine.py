@@ -100,7 +100,7 @@ class Migration(RuleBasedStateMachine):
     def an_operator_wants_it_copied_anew(self) -> None:
         assert self.world.destination is not None
         for at, table in enumerate(self.world.destination.tables):
-            if table.name == b.ORDERS and table.source_oid is not None and not self.steps & ENDED:
+            if table.name == b.ORDERS and table.filled and not self.steps & ENDED:
                 self.change({f"destination.tables.{at}.resync": True})
 
     @rule()

@@ -202,6 +202,7 @@ def destination_table(name: TableName, state: str = "", **changes: Any) -> Desti
         has_statistics=bool(state),
         source_oid=oid,
         created=bool(state),
+        filled=bool(state),
         synchronized_lsn=1 if state == "r" else None,
     )
     return replace(found, **changes)

@@ -72,6 +72,8 @@ IDLE: dict[str, object] = {
     "destination.tables.0.state": "",
     "destination.tables.0.has_rows": True,
 }
+UNFILLED: dict[str, object] = {"destination.tables.0.filled": False}
+NO_ROWS: dict[str, object] = {"destination.tables.0.has_rows": False}
 ATTACHED: dict[str, object] = {"destination.tables.0.partition_of": TableName("public", "whole")}
 DETACHED: dict[str, object] = ATTACHED | {"settled": {ORDERS: 10_001}}
 JOINED: dict[str, object] = {
@@ -306,6 +308,11 @@ CASES: list[Case] = [
     (STREAMING, GONE | IDLE, Phase.CATCHING_UP, a.DropTables((ORDERS,))),
     (STREAMING, GONE | IDLE | {"settled": {ORDERS: 10_001}}, Phase.CATCHING_UP, None),
     (STREAMING, GONE | IDLE | {"destination.tables.0.created": False}, Phase.CATCHING_UP, None),
+    # what somebody else put into it is never lost; what never held a row is no loss
+    (STREAMING, GONE | IDLE | UNFILLED, Phase.CATCHING_UP, None),
+    (STREAMING, GONE | IDLE | UNFILLED | NO_ROWS, Phase.CATCHING_UP, a.DropTables((ORDERS,))),
+    (STREAMING, SWAPPED | IDLE | UNFILLED, Phase.CATCHING_UP, None),
+    (STREAMING, SWAPPED | IDLE | UNFILLED | NO_ROWS, Phase.CATCHING_UP, a.EmptyTables((ORDERS,))),
     # a table that the last count left out, or counted before it was copied anew, is counted soon
     (
         STREAMING,

@@ -33,11 +33,12 @@ def test_a_name_that_reads_two_ways_is_refused() -> None:
         (switched(), {}, "is switched"),
         (STREAMING, {"source.tables.1.identity_usable": False}, "cannot be published"),
         (STREAMING, {"destination.tables": ()}, "created and copied by itself"),
-        (STREAMING, {"destination.tables.1.source_oid": None}, "not known to come from us"),
+        (STREAMING, {"destination.tables.1.filled": False}, "not known to come from us"),
         (
             STREAMING,
             {
                 "destination.tables.1.source_oid": None,
+                "destination.tables.1.filled": False,
                 "destination.tables.1.state": "",
                 "destination.tables.1.has_rows": False,
             },

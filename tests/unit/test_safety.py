@@ -140,6 +140,10 @@ LOOSE = "only what the source detached is detached"
 DROPPED = "only tables that we created and the source dropped are dropped"
 PARTITION: dict[str, object] = {"source.tables.0.partition_of": ITEMS}
 NOT_CREATED: dict[str, object] = {"destination.tables.0.created": False}
+THEIR_ROWS: dict[str, object] = {
+    "destination.tables.0.filled": False,
+    "destination.tables.0.has_rows": True,
+}
 TOO_EARLY = "no table is created over another, nor too early"
 
 NO_IDENTITY: dict[str, object] = {"source.tables.0.identity_usable": False}
@@ -244,6 +248,7 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
     (EMPTIED, a.EmptyTables((ORDERS,)), STREAMING, IDLE),
     (EMPTIED, a.EmptyTables((ORDERS,)), STREAMING, RESYNC | IDLE),  # it is published
     (EMPTIED, a.EmptyTables((ITEMS,)), STREAMING, SWAPPED | IDLE),
+    (EMPTIED, a.EmptyTables((ORDERS,)), STREAMING, SWAPPED | IDLE | THEIR_ROWS),
     (
         EMPTIED,
         a.EmptyTables((ORDERS,)),
@@ -265,6 +270,7 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
     (JOINS, a.AttachPartitions((ORDERS,)), STREAMING, JOINED | {"settled": {ORDERS: 10_001}}),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | NOT_CREATED),
+    (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | THEIR_ROWS),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | {"settled": {}}),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | {"settled": {ORDERS: 10_001}}),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, DETACHED | GONE | IDLE),

@@ -7,7 +7,7 @@ is detached from its partitioned table, taken out of the subscription and droppe
 """
 
 from pgmigrator.core import plan
-from pgmigrator.core.model import Observation
+from pgmigrator.core.model import DestinationTable, Observation
 from pgmigrator.core.names import TableName
 
 
@@ -54,14 +54,14 @@ def unrestored(obs: Observation) -> tuple[TableName, ...]:
 
 
 def gone(obs: Observation) -> tuple[TableName, ...]:
-    """Tables that we created and filled, and that the source has no more under that name."""
+    """Tables that we created, and that the source has no more under that name."""
     if obs.source is None:
         return ()
     exists = {table.name for table in obs.source.tables}
     return tuple(
         name
         for name, table in plan.destination_tables(obs).items()
-        if table.created and table.source_oid is not None and name not in exists
+        if table.created and name not in exists
     )
 
 
@@ -114,6 +114,7 @@ def to_drop(obs: Observation) -> tuple[TableName, ...]:
         if name in obs.settled
         and there[name].partition_of is None
         and not there[name].state
+        and holds_no_other_rows(there[name])
         and is_applied(obs, obs.settled[name])
     )
 
@@ -136,7 +137,8 @@ def swapped(obs: Observation) -> tuple[TableName, ...]:
 def to_renew(obs: Observation) -> frozenset[TableName]:
     """Tables to be copied anew: replaced on the source for some ticks, or an operator wants it.
 
-    Only those that we filled from a table that the source has, or had, under that name.
+    Only those that stand for a table that the source has, or had, under that name, and hold no rows
+    but those of our copy.
     """
     if obs.source is None:
         return frozenset()
@@ -145,8 +147,16 @@ def to_renew(obs: Observation) -> frozenset[TableName]:
     return frozenset(
         name
         for name, table in plan.destination_tables(obs).items()
-        if table.source_oid is not None and name in exists and (table.resync or name in settled)
+        if table.source_oid is not None
+        and name in exists
+        and (table.resync or name in settled)
+        and holds_no_other_rows(table)
     )
+
+
+def holds_no_other_rows(table: DestinationTable) -> bool:
+    """Tell whether no row would be lost with a table but those of our copy."""
+    return table.filled or table.has_rows is False
 
 
 def to_withdraw(obs: Observation, *, insert_only: bool = False) -> plan.Tables:

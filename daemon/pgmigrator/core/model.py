@@ -268,10 +268,12 @@ class DestinationTable:
     copied_bytes: int = 0
     #: ANALYZE has seen it, or it has nothing to analyse
     has_statistics: bool = False
-    #: oid of the source table that was copied into it, from our bookkeeping
+    #: oid of the source table for which it stands, from our bookkeeping
     source_oid: int | None = None
     #: we created it, by our bookkeeping
     created: bool = False
+    #: it is or was subscribed, being empty; else a row that it holds is somebody else's
+    filled: bool = False
     #: an operator wants it copied anew
     resync: bool = False
     #: source LSN at which its copy had caught up; None: it has not

@@ -41,7 +41,7 @@ def _against(table: SourceTable, destination: DestinationFacts, obs: Observation
     there = {each.name: each for each in destination.tables}.get(table.name)
     if there is None:
         return "the destination does not have it yet; it is created and copied by itself"
-    if there.source_oid is not None:
+    if there.filled:
         return ""
     if there.state or there.has_rows is not False:
         return "what it holds on the destination is not known to come from us"

@@ -192,11 +192,16 @@ def _exists(table: DestinationTable, obs: Observation) -> bool:
 
 
 def _is_stale(table: DestinationTable, obs: Observation) -> bool:
-    """We filled it, and its rows are those of another table, or an operator distrusts them."""
+    """It stands for another table by now, or an operator distrusts its rows."""
     if obs.source is None or table.source_oid is None:
         return False
     oids = {each.name: each.oid for each in obs.source.tables}
     return table.resync or oids.get(table.name, table.source_oid) != table.source_oid
+
+
+def _loses_nothing(table: DestinationTable) -> bool:
+    """Its rows came from our copy, or it certainly has none."""
+    return table.filled or table.has_rows is False
 
 
 def _only_stale_tables_are_withdrawn(action: a.Action, obs: Observation) -> bool:
@@ -222,6 +227,7 @@ def _only_our_idle_tables_are_emptied(action: a.Action, obs: Observation) -> boo
         and name not in named
         and _exists(there[name], obs)
         and _is_stale(there[name], obs)
+        and _loses_nothing(there[name])
         for name in action.tables
     )
 
@@ -292,6 +298,7 @@ def _only_what_we_created_and_the_source_dropped(action: a.Action, obs: Observat
         and there[name].created
         and there[name].state == ""
         and there[name].partition_of is None
+        and _loses_nothing(there[name])
         and not _exists(there[name], obs)
         and obs.settled.get(name, confirmed + 1) <= confirmed
         for name in action.tables

@@ -6,6 +6,8 @@ A table is noted with its own oid: another one that takes its name is not ours, 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from psycopg import sql
+
 from pgmigrator.core.model import Baseline
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
@@ -16,7 +18,8 @@ _TABLES = (
     "CREATE SCHEMA IF NOT EXISTS pgmigrator",
     "CREATE TABLE IF NOT EXISTS pgmigrator.tables (schema_name text, table_name text,"
     " source_oid bigint, table_oid oid NOT NULL, created boolean NOT NULL,"
-    " resync boolean NOT NULL DEFAULT false, PRIMARY KEY (schema_name, table_name))",
+    " resync boolean NOT NULL DEFAULT false, filled boolean NOT NULL DEFAULT false,"
+    " PRIMARY KEY (schema_name, table_name))",
 )
 _BASELINES = (
     "CREATE TABLE IF NOT EXISTS pgmigrator.insert_only (source_oid bigint PRIMARY KEY,"
@@ -24,12 +27,19 @@ _BASELINES = (
 )
 _REMEMBER = """
 INSERT INTO pgmigrator.tables
-SELECT n.nspname, c.relname, %(source_oid)s, c.oid, %(created)s
+       (schema_name, table_name, source_oid, table_oid, created, filled)
+SELECT n.nspname, c.relname, %(source_oid)s, c.oid, %(created)s, false
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND c.relkind = 'r'
 ON CONFLICT (schema_name, table_name) DO UPDATE
    SET source_oid = excluded.source_oid, table_oid = excluded.table_oid,
-       created = excluded.created OR tables.created AND tables.table_oid = excluded.table_oid
+       created = excluded.created OR tables.created AND tables.table_oid = excluded.table_oid,
+       filled = tables.filled AND tables.table_oid = excluded.table_oid
+"""
+_FILLED = """
+UPDATE pgmigrator.tables t SET filled = true
+  FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
+ WHERE r.srrelid = t.table_oid AND s.subname = %s AND NOT t.filled
 """
 
 
@@ -37,10 +47,12 @@ ON CONFLICT (schema_name, table_name) DO UPDATE
 class Note:
     """What is noted of one table."""
 
-    #: of the table whose rows it holds; None: its copy is awaited
+    #: of the table for which it stands; None: its copy is awaited
     source_oid: int | None
     #: we created it; else somebody else did, and we only filled it
     created: bool
+    #: it is or was subscribed, being empty; else a row that it holds is somebody else's
+    filled: bool = False
     #: an operator wants it copied anew
     resync: bool = False
 
@@ -52,7 +64,7 @@ async def read(connection: Connection) -> dict[TableName, Note]:
         return {}
     return {
         TableName(r["schema_name"], r["table_name"]): Note(
-            r["source_oid"], r["created"], r["resync"]
+            r["source_oid"], r["created"], r["filled"], r["resync"]
         )
         for r in await fetch(connection, query("bookkeeping"))
     }
@@ -66,6 +78,23 @@ async def assert_created(connection: Connection, table: TableName) -> None:
     note = (await read(connection)).get(table)
     if note is None or not note.created:
         raise Refused("it is not one that we created; it was left alone")
+
+
+async def assert_no_other_rows(connection: Connection, table: TableName) -> None:
+    """Make sure that a table, locked by the caller, holds no row but those of our copy.
+
+    :raises Refused: it does.
+    """
+    note = (await read(connection)).get(table)
+    if note is not None and note.filled:
+        return
+    name = sql.Identifier(table.schema, table.name)
+    rows = await connection.execute(sql.SQL("SELECT FROM ONLY {} LIMIT 1").format(name))
+    if rows.rowcount:
+        raise Refused(
+            "it holds rows that did not come from the source; it was left alone. If they are worth"
+            f" nothing, on the destination: TRUNCATE ONLY {table};"
+        )
 
 
 async def request_resync(connection: Connection, table: TableName) -> bool:
@@ -85,7 +114,7 @@ async def forget(connection: Connection, table: TableName, *, dropped: bool) -> 
     statement = (
         "DELETE FROM pgmigrator.tables"
         if dropped
-        else "UPDATE pgmigrator.tables SET source_oid = NULL, resync = false"
+        else "UPDATE pgmigrator.tables SET source_oid = NULL, filled = false, resync = false"
     )
     await connection.execute(
         f"{statement} WHERE schema_name = %s AND table_name = %s", [table.schema, table.name]
@@ -111,6 +140,11 @@ async def remember(
                 for oid, name in tables
             ],
         )
+
+
+async def note_filled(connection: Connection, subscription: str) -> None:
+    """Note that what is subscribed now was filled by us, before it may leave the subscription."""
+    await connection.execute(_FILLED, [subscription])
 
 
 async def read_baselines(connection: Connection) -> dict[int, Baseline]:

@@ -114,6 +114,7 @@ async def _read_tables(
                 partition_of=TableName(*root) if root[1] else None,
                 source_oid=note.source_oid,
                 created=note.created,
+                filled=note.filled or row["state"] != "",
                 resync=note.resync,
                 baseline=baselines.get(note.source_oid) if note.source_oid else None,
                 **row,

@@ -44,7 +44,8 @@ async def empty_tables(pair: DatabasePair, tables: Collection[TableName]) -> tup
     """Empty tables that we filled; drop those of ours that differ from the source's in any way.
 
     A dropped one is then created anew like any table that came later. One on which others depend is
-    emptied if its columns are equal. Returns what failed.
+    emptied if its columns are equal. Rows that did not come from our copy are never touched.
+    Returns what failed.
 
     :raises Refused: changes to them may still be on their way.
     :raises Unreachable: a server went away.
@@ -93,6 +94,7 @@ async def _empty(destination: Connection, table: TableName, how: _How) -> None:
         note = (await bookkeeping.read(connection)).get(table)
         if note is None or note.source_oid is None:
             raise Refused("it is not one that we filled; it was left alone")
+        await bookkeeping.assert_no_other_rows(connection, table)
         if await fetch(connection, _SUBSCRIBED, {"table": str(table)}):
             raise Refused("it is subscribed; it was left alone")
         if how.misshapen and not note.created:

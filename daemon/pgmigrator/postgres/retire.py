@@ -1,6 +1,7 @@
 """Tables that the source has dropped since: dropped here too, never with CASCADE.
 
-Only what we created, and once apply has passed everything that was written to it.
+Only what we created, with no rows but those of our copy, and once apply has passed everything that
+was written to it.
 """
 
 from collections.abc import Collection
@@ -64,9 +65,12 @@ async def _until_passed(pair: DatabasePair, destination: Connection) -> None:
 async def _drop(destination: Connection, table: TableName) -> None:
     async def work(connection: Connection) -> None:
         await bookkeeping.assert_created(connection, table)
+        name = sql.Identifier(table.schema, table.name)
         await connection.execute(
-            sql.SQL("DROP TABLE {}").format(sql.Identifier(table.schema, table.name))
+            sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(name)
         )
+        await bookkeeping.assert_no_other_rows(connection, table)
+        await connection.execute(sql.SQL("DROP TABLE {}").format(name))
         await bookkeeping.forget(connection, table, dropped=True)
 
     await patiently(destination, work)

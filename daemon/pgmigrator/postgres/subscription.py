@@ -45,7 +45,8 @@ async def create(
         if filled := await tables_with_rows(connection, [name for _, name in tables]):
             names_text = ", ".join(sorted(map(str, filled)))
             raise Refused(f"not copying into tables that hold rows: {names_text}")
-        await bookkeeping.remember(connection, tables, created=True)
+        # what we created is noted so since the schema was restored
+        await bookkeeping.remember(connection, tables, created=False)
         await bookkeeping.remember_baselines(connection, tables, baselines)
         await remember_start(connection)
         # a time-out that the server has for our role would end the apply worker again and again
@@ -62,6 +63,7 @@ async def create(
                 slot=sql.Literal(names.subscription),
             )
         )
+        await bookkeeping.note_filled(connection, names.subscription)
         subscribed = Marker(
             mapping=marker.mapping,
             database_oid=marker.database_oid,
@@ -116,12 +118,14 @@ async def refresh(
             # what we created is noted so already
             await bookkeeping.remember(connection, tables, created=False)
             await bookkeeping.remember_baselines(connection, tables, baselines)
+            await bookkeeping.note_filled(connection, names.subscription)
         # refuses to run inside a transaction
         await connection.execute(
             sql.SQL("ALTER SUBSCRIPTION {} REFRESH PUBLICATION").format(
                 sql.Identifier(names.subscription)
             )
         )
+        await bookkeeping.note_filled(connection, names.subscription)
 
 
 async def enable(destination: Endpoint, database: str, names: Names, *, enabled: bool) -> None:

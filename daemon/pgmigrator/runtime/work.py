@@ -5,7 +5,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,10 +14,11 @@ from pgmigrator.core import actions as a
 from pgmigrator.core import plan
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import DestinationFacts, Measured, Observation, SourceFacts
-from pgmigrator.core.names import Names
+from pgmigrator.core.names import Names, TableName
 from pgmigrator.core.roles import RolePolicy
 from pgmigrator.errors import Refused, Unreachable
 from pgmigrator.postgres import (
+    bookkeeping,
     database,
     destination,
     partitions,
@@ -113,9 +114,15 @@ class Work:
 
         return make
 
-    async def mark(self, *steps: Step) -> None:
-        """Add steps to the marker as it stands now, read again."""
-        async with session(self.destination, self.obs.database, "mark") as connection:
+    async def mark(self, *steps: Step, created: Collection[TableName] = ()) -> None:
+        """Add steps to the marker as it stands now, read again; with a note of what we created."""
+        async with (
+            session(self.destination, self.obs.database, "mark") as connection,
+            connection.transaction(),
+        ):
+            if created:
+                tables = [(None, table) for table in created]
+                await bookkeeping.remember(connection, tables, created=True)
             binding = await marker_store.bind(connection, self.obs.mapping, self.obs.database)
             marker = await marker_store.read(connection, self.obs.database, binding)
             if marker is None:
@@ -161,7 +168,8 @@ async def restore_schema(work: Work, _: a.RestoreSchema) -> None:
     """See the action."""
     if not (work.there.has_user_objects and plan.adopted_is_restored(work.obs)):
         work.unit.restore_failures["schema"] = await _restore(work, restore.restore_schema)
-    await work.mark(Step.SCHEMA_DONE)
+    # whoever adds a table from here on, it is not ours
+    await work.mark(Step.SCHEMA_DONE, created=[table.name for table in work.here.tables])
     work.observer.expire(work.obs.database)
 
 

@@ -82,11 +82,13 @@ def tables_swapped(obs: Observation) -> Iterator[Found]:
     """A table of the same name is not the same table."""
     if ended(obs):
         return
-    ours = {t.name for t in obs.destination.tables if t.source_oid} if obs.destination else set()
+    there = plan.destination_tables(obs)
     for name in follow.swapped(obs):
         fix = "it is copied anew by itself; if that fails, a problem says why"
-        if name not in ours:
+        if there[name].source_oid is None:
             fix = f"nobody noted where its rows came from: on the destination, DROP TABLE {name};"
+        elif not follow.holds_no_other_rows(there[name]):
+            fix = _if_worthless(name)
         yield (
             DEGRADES,
             f"table {name}",
@@ -120,12 +122,21 @@ def tables_gone(obs: Observation) -> Iterator[Found]:
         return
     exists = {table.name for table in obs.source.tables}
     for table in obs.destination.tables:
-        if table.source_oid is None or table.name in exists:
+        if not (table.created or table.filled) or table.name in exists:
             continue
         fix = "it is dropped there by itself; if that fails, a problem says why"
-        if not table.created:
+        if table.created and not follow.holds_no_other_rows(table):
+            fix = _if_worthless(table.name)
+        elif not table.created:
             fix = f"we did not create it: on the destination, DROP TABLE {table.name};"
         yield DEGRADES, f"table {table.name}", "the source has dropped or renamed it", fix
+
+
+def _if_worthless(name: TableName) -> str:
+    return (
+        "it holds rows that did not come from the source: on the destination, if they are worth"
+        f" nothing, TRUNCATE ONLY {name};"
+    )
 
 
 def _resync(obs: Observation, name: TableName) -> str:
