@@ -8,9 +8,10 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from pgmigrator.core.names import insert_only_publication_name, publication_name
 from pgmigrator.errors import MigratorError
 from pgmigrator.settings import Settings, SettingsError, load, secrets
-from pgmigrator.settings.load import NOT_BUILT
+from pgmigrator.settings.load import NOT_BUILT, TAKEN_ENDING
 from pgmigrator.settings.model import parse_size
 
 VALID = {
@@ -116,6 +117,16 @@ def test_instances_may_be_shared() -> None:
         }
     )
     assert set(settings.mappings) == {"orders", "billing", "back"}
+
+
+def test_no_mapping_is_named_like_a_second_publication() -> None:
+    """`orders_insert_only` would have the publication that `orders` has for its inserts."""
+    source = "PGMIGRATOR_MAPPINGS__ORDERS_INSERT_ONLY__SOURCE"
+    taken = {source: "pg15", "PGMIGRATOR_MAPPINGS__ORDERS_INSERT_ONLY__DESTINATION": "pg18"}
+    assert mistakes(VALID | taken) == {
+        source: "a mapping's name must not end in _insert_only: publications of ours do"
+    }
+    assert insert_only_publication_name("orders") == publication_name("orders" + TAKEN_ENDING)
 
 
 def test_settings_are_frozen() -> None:

@@ -17,6 +17,9 @@ NOT_BUILT: tuple[tuple[str, str | None], ...] = (
     ("rate_limit", None),
 )
 
+#: `pgmigrator_<NAME>_insert_only` is the second publication of the mapping <NAME>
+TAKEN_ENDING = "_insert_only"
+
 # Our own words for pydantic's error types: its texts may quote what was given.
 _NAME_RULE = f"names are a-z and 0-9 in words joined by _, at most {NAME_MAX_LENGTH} characters"
 _TEXTS = {
@@ -118,6 +121,11 @@ def _across(given: Variables) -> Iterator[tuple[str, str]]:
             "no mapping is set: set it, and __DESTINATION, to the names of two instances",
         )
     for mapping in mappings:
+        if mapping.endswith(TAKEN_ENDING):
+            yield (
+                _name("mappings", mapping, "source"),
+                f"a mapping's name must not end in {TAKEN_ENDING}: publications of ours do",
+            )
         yield from _route(given, mapping, instances)
         yield from _not_built(given, mapping)
 
