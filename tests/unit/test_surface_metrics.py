@@ -1,15 +1,16 @@
 """The metrics: unknown is absent, state-sets are complete, and many tables cost little."""
 
 import re
-import time
+import timeit
 from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pgmigrator.core.freshness import fresh
+from pgmigrator.core.gates import GATE_NAMES
 from pgmigrator.core.model import Phase, RowCountDelta, Severity
 from pgmigrator.core.names import parse_lsn
 from pgmigrator.core.report import (
@@ -26,6 +27,17 @@ from pgmigrator.surface.catalogue import ALERT_LIMITS_SECONDS, METRICS, TABLE_SE
 from pgmigrator.surface.instruments import create_instruments
 from pgmigrator.surface.metrics import ReportCollector
 from tests.unit.surface_samples import NOW, database, gate, mapping, report, switched, table
+
+#: all that PostgreSQL 18 counts
+CONFLICTS = (
+    "confl_insert_exists",
+    "confl_update_origin_differs",
+    "confl_update_exists",
+    "confl_update_missing",
+    "confl_delete_origin_differs",
+    "confl_delete_missing",
+    "confl_multiple_unique_conflicts",
+)
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -223,12 +235,20 @@ def test_switched_shows() -> None:
 
 
 def many(count: int) -> DatabaseReport:
+    """A database that has a number for everything, and very many tables that copy."""
     worst = tuple(
         RowCountDelta(table=table(i).name, source_rows=i, destination_rows=0) for i in range(30)
     )
+    base = switched(database())
     return replace(
-        database(),
+        base,
+        gates=tuple(map(gate, GATE_NAMES)),
         tables=tuple(table(i, TableState.COPYING) for i in range(count)),
+        replication=replace(
+            base.replication,
+            workers={"apply": 1, "parallel apply": 1, "table synchronization": 4, "sequence": 1},
+            conflicts=dict.fromkeys(CONFLICTS, 1),
+        ),
         verification=Verification(
             verified_tables=count, mismatched_tables=30, at=NOW, row_count_delta_rows=1, worst=worst
         ),
@@ -241,15 +261,17 @@ def named_tables(series: Iterable[tuple[str, frozenset[tuple[str, str]]]], metri
 
 def test_ten_thousand_tables_cost_little_and_what_is_left_out_shows() -> None:
     current = report(mapping(many(10_000)))
-    collector = ReportCollector(lambda: current)
-    began = time.perf_counter()
-    families = list(collector.collect())
-    # the contract says 100 ms; busy machines get some more
-    assert time.perf_counter() - began < 0.5
+    registry = CollectorRegistry()
+    registry.register(ReportCollector(lambda: fresh(current, NOW)))
+    # the best of some: a machine that is busy proves nothing
+    assert min(timeit.repeat(lambda: generate_latest(registry), number=1, repeat=10)) < 0.1
     per_database = [
-        sample for family in families for sample in family.samples if "database" in sample.labels
+        sample
+        for family in registry.collect()
+        for sample in family.samples
+        if "database" in sample.labels
     ]
-    assert len(per_database) <= 300
+    assert 200 < len(per_database) <= 300
     series = exposed(current)
     copying = named_tables(series, "table_copy_completed_bytes")
     assert copying == {f"t{i:05}" for i in range(9_980, 10_000)}

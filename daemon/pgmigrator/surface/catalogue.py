@@ -28,7 +28,7 @@ TABLE_SERIES_MAX = 20
 
 #: Label values that are always there, so that a rate or an alert never misses its first event.
 ERROR_CATEGORIES = ("unreachable", "refused", "invariant", "unexpected")
-TICK_RESULTS = ("ok", "error", "timeout", "skipped")
+TICK_RESULTS = ("ok", "error", "skipped")
 WAL_STATUSES = ("reserved", "extended", "unreserved", "lost")
 INDEX_STATES = ("pending", "building", "built", "problem")
 DRIFT_KINDS = tuple(SchemaKind)
@@ -521,7 +521,7 @@ METRICS: tuple[Metric, ...] = (
         "ticks_total",
         "counter",
         ("mapping", "result"),
-        "Ticks since the daemon started.",
+        "Ticks since the daemon started; skipped: due while the one before still ran.",
         _ticks,
     ),
     _of_mappings(
