@@ -9,7 +9,7 @@ demo: .venv/.demo ## watch a live migration between embedded servers (KEEP=1: st
 	$(BIN)/pgmigrator demo $(if $(KEEP),--keep)
 
 observe: .venv/.demo ## as `make demo KEEP=1`, with Prometheus and Alertmanager beside the daemon
-	@command -v prometheus >/dev/null || .ci/tools
+	@command -v prometheus >/dev/null && command -v alertmanager >/dev/null || .ci/tools || command -v prometheus >/dev/null
 	PATH="$$PATH:$(CURDIR)/.cache/tools/usr/bin" $(BIN)/pgmigrator demo --observe alerts
 
 test: .venv/.dev ## run every test, those against real servers too (ARGS="-k lease": passed to pytest)

@@ -24,8 +24,8 @@ JOB = "postgres-migrator"
 START_TIMEOUT_SECONDS = 30
 STOP_TIMEOUT_SECONDS = 10
 POLL_SECONDS = 0.1
-#: Debian's name of it first, then its own
-ALERTMANAGER = ("prometheus-alertmanager", "alertmanager")
+#: its own name, by which .ci/tools makes the unpacked one start, then that of an installed Debian's
+ALERTMANAGER = ("alertmanager", "prometheus-alertmanager")
 
 
 class MonitoringFailed(RuntimeError):
@@ -122,7 +122,7 @@ def _find(*names: str) -> str:
     for name in names:
         if path := shutil.which(name):
             return path
-    raise MonitoringFailed(f"{names[-1]} was not found in PATH: install it, or use `make observe`")
+    raise MonitoringFailed(f"{names[0]} was not found in PATH: install it, or use `make observe`")
 
 
 def _written(path: Path, configuration: object) -> str:
