@@ -15,6 +15,8 @@ from grafana_foundation_sdk.models import prometheus as p
 
 DATA_SOURCE = c.DataSourceRef(type_val="prometheus", uid="${datasource}")
 RUNBOOKS = "${runbooks}"
+#: a path of Grafana's own: it serves what is mounted below its folder `public`
+RUNBOOKS_PUBLISHED = "/public/postgres-migrator/runbooks"
 #: keeps the time, and what is chosen above
 _VARIABLES = "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"
 
@@ -327,7 +329,7 @@ def _variables() -> list[Builder]:
         ),
         db.ConstantVariable("runbooks")
         .label("Where the runbooks are published")
-        .value("https://postgres-migrator.example/runbooks"),
+        .value(RUNBOOKS_PUBLISHED),
     ]
 
 

@@ -18,6 +18,7 @@ from pgmigrator.settings import Http, load
 from tests.fixtures.tools import ROOT, run_tool
 
 COMPOSE = ROOT / "compose.yaml"
+RULES = ROOT / "alerts" / "postgres-migrator.rules.yaml"
 PROVISIONING = ROOT / "compose" / "grafana" / "provisioning"
 OURS = ("application-setup", "application", "application-moved", "daemon")
 
@@ -137,8 +138,8 @@ def test_prometheus_scrapes_the_daemon_and_tells_alertmanager() -> None:
 def test_prometheus_loads_the_rules_and_has_the_job_that_they_name() -> None:
     (pattern,) = prometheus()["rule_files"]
     seen = [path for target, path in mounts("prometheus").items() if fnmatch(target, pattern)]
-    assert seen == [ROOT / "alerts" / "postgres-migrator.rules.yaml"]
-    jobs = set(re.findall(r'job="([^"]+)"', seen[0].read_text()))
+    assert seen == [RULES]
+    jobs = set(re.findall(r'job="([^"]+)"', RULES.read_text()))
     assert jobs == {job["job_name"] for job in prometheus()["scrape_configs"]}
 
 
@@ -172,9 +173,20 @@ def test_grafana_finds_the_dashboards_and_lands_on_the_overview() -> None:
 
 
 def test_the_links_of_alerts_lead_to_grafana() -> None:
-    url = urlsplit(prometheus()["global"]["external_labels"]["grafana_url"])
+    bases = prometheus()["global"]["external_labels"]
+    assert set(bases) == set(re.findall(r"externalLabels\.(\w+)", RULES.read_text()))
     published = {each["published"]: each["target"] for each in services()["grafana"]["ports"]}
-    assert (url.hostname, published[str(url.port)]) == ("localhost", 3000)
+    for url in map(urlsplit, bases.values()):
+        assert (url.hostname, published[str(url.port)]) == ("localhost", 3000)
+
+
+def test_grafana_serves_the_runbooks_where_alerts_and_panels_look_for_them() -> None:
+    path = urlsplit(prometheus()["global"]["external_labels"]["runbooks_url"]).path
+    assert path.startswith("/public/"), "what Grafana serves as it is"
+    assert mounts("grafana")[f"/usr/share/grafana{path}"] == ROOT / "docs" / "runbooks"
+    for board in (ROOT / "dashboards").glob("*.json"):
+        variables = json.loads(board.read_text())["templating"]["list"]
+        assert [v["query"] for v in variables if v["name"] == "runbooks"] == [path]
 
 
 def test_every_dashboard_asks_a_data_source_that_is_there() -> None:

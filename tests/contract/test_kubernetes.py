@@ -190,6 +190,7 @@ def test_every_dashboard_is_a_config_map_for_the_sidecar(manifests: tuple[Manife
         metadata = manifest["metadata"]
         assert metadata["labels"]["grafana_dashboard"] == "1"
         assert metadata["annotations"]["grafana_folder"] == "postgres-migrator"
+        assert metadata["annotations"]["kustomize.toolkit.fluxcd.io/substitute"] == "disabled"
         ((name, text),) = manifest["data"].items()
         assert name == f"{metadata['name']}.json"
         assert len(text) < 200_000

@@ -137,8 +137,8 @@ def links(case: Case) -> dict[str, Any]:
 
 def _alerts(
     case: Case,
-    grafana: str = "http://localhost:3000",
-    runbooks: str = "https://postgres-migrator.example/runbooks",
+    grafana: str = "",
+    runbooks: str = "docs/runbooks",
 ) -> list[dict[str, Any]]:
     found: Rule = rule(case.alert, case.severity)
     mapping, database = SUBJECT
