@@ -5,7 +5,6 @@ in each state all queries run, and what the state calls for must be there.
 """
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from pgmigrator.core.gates import GATE_NAMES
 from pgmigrator.core.model import Phase
 from pgmigrator.demo.servers import Server
 from tests.e2e import shop
-from tests.e2e.test_after_switch import MARKER
 from tests.fixtures.daemon import Daemon, orders
 from tests.fixtures.prometheus import JOB, Prometheus, Series
 from tests.fixtures.servers import Pair, PairFactory
@@ -29,6 +27,17 @@ WINDOW_SECONDS = 30
 DATABASES = ("shop", "zoo")
 PHASES = {phase: float(number) for number, phase in enumerate(Phase)}
 NOT_READY, READY, SWITCHED = 0.0, 1.0, 2.0
+HOLDER = "holds the copies"
+#: no row gets into `orders` while a session of that name is on its server, in whatever database
+HOLDABLE = f"""
+CREATE FUNCTION held() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+  WHILE EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '{HOLDER}') LOOP
+    PERFORM pg_sleep(0.05), pg_stat_clear_snapshot();
+  END LOOP;
+  RETURN true;
+END $$;
+ALTER TABLE orders ADD CHECK (held())
+"""
 WITHOUT_IDENTITY = "CREATE TABLE nokey (a int)"
 MENDED = "DROP TABLE IF EXISTS nokey"
 #: predictions need a rate, which a machine that is fast or slow enough never has here
@@ -103,30 +112,9 @@ class Watch:
 
 @contextmanager
 def held_copies(destination: Server) -> Iterator[None]:
-    """Keep the copy of one table in either database from its end, by a lock on it."""
-    let_go = threading.Event()
-
-    def hold(database: str) -> None:
-        marker = MARKER.replace("'shop'", f"'{database}'")
-        while not let_go.is_set():
-            try:
-                # not before the keys are there: creating them needs the table alone
-                if "schema_done" in str(shop.value(destination, marker)):
-                    with psycopg.connect(destination.dsn(database)) as connection:
-                        connection.execute("LOCK TABLE orders IN SHARE MODE")
-                        let_go.wait()
-            except (psycopg.Error, AssertionError):
-                time.sleep(0.02)  # it is not there yet
-
-    threads = [threading.Thread(target=hold, args=(name,), daemon=True) for name in DATABASES]
-    for thread in threads:
-        thread.start()
-    try:
+    """Keep the copy of `orders`, in every database, from its end; see HOLDABLE."""
+    with psycopg.connect(destination.dsn(), application_name=HOLDER):
         yield
-    finally:
-        let_go.set()
-        for thread in threads:
-            thread.join()
 
 
 @dataclass
@@ -152,6 +140,7 @@ def test_every_panel_in_every_state(
     pair = fresh_pair(source=shop.SOURCE)
     for database in DATABASES:
         shop.create(pair.source, database)
+        shop.execute(pair.source, HOLDABLE, database=database)
     # one database copies at a time, so that the other has to wait
     running = daemon(orders(pair, MAX_PARALLEL_TABLES="4"))
     stage = Stage(pair, running, Watch(prometheus(running.port)))
@@ -178,7 +167,11 @@ def copying(stage: Stage) -> None:
         shows("overview: Is a cutover safe now?", {("orders",): NOT_READY})
         shows("overview: Servers", {("source",): 1, ("destination",): 1})
         shows("overview: Daemon", {(stage.target,): 1})
-        shows("tables: Running copies by size", {("public", "orders"): 0})
+        stage.watch.wait(
+            "tables: Running copies by size",
+            lambda found: any({"public", "orders"} <= labels for labels in found),
+            "the copy that is held",
+        )
         stage.watch.wait(
             "tables: Tables by what they are doing",
             lambda found: found.get(frozenset({"copying"}), 0) >= 1,
