@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import psycopg
+
 from tests.e2e import shop
 from tests.fixtures.daemon import Daemon, orders
 from tests.fixtures.servers import Pair, PairFactory
@@ -67,3 +69,61 @@ def _found(running: Daemon, described: str) -> dict[str, str]:
     assert after - before <= 4
     assert "schema_match" in document["blocking"]
     return next(p for p in drift(document) if p["object"].startswith(described))
+
+
+#: what a role is, its password and its memberships included
+ROLE = """
+SELECT concat_ws(' ', rolcanlogin, rolinherit, rolconnlimit, rolpassword,
+                 (SELECT string_agg(x, ' ') FROM pg_db_role_setting s, unnest(s.setconfig) x
+                   WHERE s.setrole = r.oid),
+                 (SELECT string_agg(roleid::regrole::text, ' ') FROM pg_auth_members
+                   WHERE member = r.oid))
+  FROM pg_authid r WHERE rolname = 'auditor'
+"""
+
+
+def test_a_role_that_came_later_arrives_by_itself(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    """With its password and all; what was granted to it is named, with SQL that works."""
+    pair = fresh_pair(source=shop.SOURCE)
+    shop.create(pair.source)
+    running = daemon(orders(pair))
+    running.start()
+    running.wait_phase("ready")
+    shop.execute(
+        pair.source,
+        "CREATE ROLE team",
+        "CREATE ROLE auditor LOGIN NOINHERIT PASSWORD 'known' CONNECTION LIMIT 3 IN ROLE team",
+        "ALTER ROLE auditor SET work_mem = '8MB'",
+        "GRANT SELECT ON customers TO auditor",
+        # the table's owner must be there before it
+        "CREATE TABLE audits (id int PRIMARY KEY)",
+        "ALTER TABLE audits OWNER TO team",
+    )
+    found = _found(running, "grant of table public.customers")
+    there = "SELECT count(*) FROM pg_roles WHERE rolname = 'auditor'"
+    running.wait(lambda _: shop.value(pair.destination, there) == 1, "the role")
+    assert shop.value(pair.destination, ROLE) == shop.value(pair.source, ROLE)
+    shop.execute(pair.destination, found["fix"].removeprefix("on the destination: "))
+    running.wait_phase("ready")
+    with psycopg.connect(
+        pair.destination.dsn("shop", user="auditor", password="known")
+    ) as connection:
+        connection.execute("SELECT FROM customers")
+    owner = "SELECT relowner::regrole::text FROM pg_class WHERE relname = 'audits'"
+    assert shop.value(pair.destination, owner) == "team"
+
+    # from the switch on, the destination is the application's
+    status, outcome = running.post("switch")
+    assert status == 200, outcome
+    shop.execute(pair.source, "CREATE ROLE too_late")
+    before = running.metric("pgmigrator_ticks_total", mapping="orders", result="ok") or 0
+    running.wait(
+        lambda _: (
+            (running.metric("pgmigrator_ticks_total", mapping="orders", result="ok") or 0)
+            > before + 3
+        ),
+        "some ticks",
+    )
+    assert shop.value(pair.destination, there.replace("auditor", "too_late")) == 0

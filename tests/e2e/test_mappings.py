@@ -93,6 +93,51 @@ def test_colliding_names_are_refused_before_anything_is_created(
         mended.wait_phase("ready", mapping_name=name)
 
 
+def test_colliding_roles_are_refused_before_anything_is_created(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    """The destination has none of them yet: only the two sources show it."""
+    first, second = fresh_pair(source=shop.SOURCE), fresh_pair(source=shop.SOURCE)
+    shop.create(first.source, rows=10)
+    shop.create(second.source, OTHER, rows=10)
+    for source in (first.source, second.source):
+        shop.execute(source, "CREATE ROLE app LOGIN PASSWORD 'salted apart'", database="postgres")
+    settings = (
+        instance("old0", first.source)
+        | instance("old1", second.source)
+        | instance("new", first.destination)
+        | mapping("one", "old0", "new")
+        | mapping("two", "old1", "new")
+    )
+    running = daemon(settings)
+    checked = running.command("check")
+    assert checked.returncode != 0
+    assert checked.stdout.count("role_collisions") == 2, checked.stdout
+    running.start()
+    for name, other in (("one", "two"), ("two", "one")):
+        running.wait(partial(_collides, other=other), f"collision with {other}", f"/status/{name}")
+    assert running.stop() == 0
+    roles = "SELECT count(*) FROM pg_roles WHERE rolname = 'app'"
+    assert shop.value(first.destination, roles, "postgres") == 0
+    assert shop.value(first.destination, USER_DATABASES, "postgres") is None
+
+    mended = daemon(
+        settings,
+        PGMIGRATOR_MAPPINGS__ONE__ROLE_CONFLICTS="merge",
+        PGMIGRATOR_MAPPINGS__TWO__ROLE_CONFLICTS="merge",
+    )
+    mended.start()
+    for name in ("one", "two"):
+        mended.wait_phase("ready", mapping_name=name)
+
+
+def _collides(document: Any, other: str) -> bool:
+    found = [p for d in document["databases"] for p in d["problems"]]
+    return any(
+        p["object"] == "role app" and f"mapping {other} brings" in p["reason"] for p in found
+    )
+
+
 def test_an_empty_database_of_another_mapping_is_not_adopted(
     fresh_pair: PairFactory, daemon: Callable[..., Daemon]
 ) -> None:

@@ -117,6 +117,36 @@ async def test_a_conflict_is_refused_and_nothing_is_created(
     assert [d.role for d in differences if d.exists and "properties" in d.reason] == ["boss"]
 
 
+async def test_under_way_a_conflict_keeps_no_other_role_away(
+    pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint]
+) -> None:
+    """Nor is the one in conflict touched, its memberships included."""
+    _, destination = pair
+    execute(destination.dsn(), "CREATE ROLE boss", "CREATE ROLE team NOINHERIT")
+    before = read(destination, EVERYTHING)
+    assert await roles.create(*ends, RolePolicy(), under_way=True) == ()
+    after = read(destination, EVERYTHING)
+    assert [row for row in after if row in before] == before
+    assert len(after) == 5
+    pairs = [row[:2] for row in read(destination, MEMBERSHIPS)]
+    assert ("team", "boss") not in pairs
+    assert ("team", "granted_by_boss") in pairs
+    assert all(difference.exists for difference in await compared(*ends, RolePolicy()))
+
+
+async def test_options_of_a_membership_that_is_there_are_left_alone(
+    pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint]
+) -> None:
+    _, destination = pair
+    policy = RolePolicy(conflicts="merge")
+    execute(destination.dsn(), "CREATE ROLE boss", "CREATE ROLE granted_by_boss")
+    execute(destination.dsn(), "CREATE ROLE team", "GRANT team TO granted_by_boss WITH ADMIN TRUE")
+    assert await roles.create(*ends, policy) == ()
+    found = [row for row in read(destination, MEMBERSHIPS) if row[1] == "granted_by_boss"]
+    assert [row[:3] for row in found] == [("team", "granted_by_boss", True)]
+    assert all(difference.exists for difference in await compared(*ends, policy))
+
+
 @pytest.mark.parametrize(("conflicts", "joined"), [("merge", True), ("skip", False)])
 async def test_merge_and_skip_alter_no_role_that_exists(
     pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint], conflicts: str, joined: bool

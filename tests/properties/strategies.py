@@ -70,6 +70,7 @@ FACTS: dict[str, Iterable[object]] = {
     "environment.pg_dump_major": [None, 17],
     "environment.copying_databases": [1, 2],
     "environment.colliding_mappings": [("other",)],
+    "environment.colliding_roles": [_roles(exists=True).value],
     "names": [None],
     "source": [None, b.fresh().source],
     "source.database": [None],

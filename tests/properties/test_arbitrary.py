@@ -124,9 +124,18 @@ def test_once_switched_only_the_end_is_offered(obs: Observation) -> None:
 @given(observations)
 def test_nothing_is_created_again_once_subscribed(obs: Observation) -> None:
     assume(Step.SUBSCRIBED in steps(obs))
-    created = {"CreateRoles", "CreateDatabase", "AdoptDatabase", "DropUnfinishedDatabase"}
+    created = {"CreateDatabase", "AdoptDatabase", "DropUnfinishedDatabase"}
     created |= {"RestoreSchema", "CreatePublication", "CreateSlot", "CreateSubscription"}
     assert not created & {offer.kind for offer in decided(obs).offers}
+
+
+@given(observations)
+def test_roles_come_at_any_time_before_the_switch_but_only_those_that_lack(
+    obs: Observation,
+) -> None:
+    offered = "CreateRoles" in {offer.kind for offer in decided(obs).offers}
+    lacking = obs.roles is not None and any(not each.exists for each in obs.roles.value)
+    assert not offered or (lacking and not steps(obs) & ENDED)
 
 
 @given(observations)
@@ -231,7 +240,11 @@ def test_what_passes_keeps_the_invariants(action: a.Action, obs: Observation) ->
     assert obs.names is not None
     assert obs.source is not None or passed & ENDED or kind == "DisableSubscription"
     if Step.SUBSCRIBED in passed:
-        assert not kind.startswith("Create")
+        assert not kind.startswith("Create") or kind == "CreateRoles"
+    if kind == "CreateRoles":
+        assert obs.roles is not None
+        assert not all(difference.exists for difference in obs.roles.value)
+        assert not passed & ENDED
     if kind == "RemoveReplication":
         assert passed & REMOVING
     if kind == "DropUnfinishedDatabase":

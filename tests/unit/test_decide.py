@@ -50,6 +50,8 @@ COMPLETED = change(
 )
 
 NO_ROLE = RoleDifference(role="app", exists=False, reason="missing", fix="")
+OTHER_ROLE = RoleDifference(role="app", exists=True, reason="other", fix="")
+LACKING: dict[str, object] = {"roles": Measured((OTHER_ROLE, NO_ROLE), NOW, 25.0)}
 DELTA = RowCountDelta(table=ORDERS, source_rows=3, destination_rows=2)
 NEW_TABLE: dict[str, object] = {
     "destination.tables.1": destination_table(ITEMS),
@@ -109,7 +111,12 @@ CASES: list[Case] = [
     (FRESH, {"roles": None}, Phase.PREFLIGHT, None),
     (FRESH, {ROUTE: None}, Phase.PREFLIGHT, None),
     (FRESH, {ROUTE: "timeout"}, Phase.BLOCKED, None),
-    (FRESH, {"roles": Measured((NO_ROLE,), NOW, 25.0)}, Phase.PREFLIGHT, a.CreateRoles()),
+    (
+        FRESH,
+        {"roles": Measured((NO_ROLE,), NOW, 25.0)},
+        Phase.PREFLIGHT,
+        a.CreateRoles(),
+    ),
     (FRESH, {}, Phase.PREFLIGHT, a.CreateDatabase()),
     (FRESH, {"destination.database": database()}, Phase.PREFLIGHT, a.AdoptDatabase()),
     # the schema
@@ -340,6 +347,14 @@ CASES: list[Case] = [
         None,
     ),
     (STREAMING, {"policy.complete": True}, Phase.CATCHING_UP, None),
+    # a role that came later; before the tables that may be its own
+    (COPYING, LACKING, Phase.COPYING, a.CreateRoles()),
+    (INDEXING, LACKING, Phase.INDEXING, a.CreateRoles()),
+    (STREAMING, LACKING | CAME, Phase.CATCHING_UP, a.CreateRoles()),
+    (STREAMING, LACKING | {"waiting": frozenset({"CreateRoles"})}, Phase.CATCHING_UP, None),
+    (STREAMING, LACKING | {"source.slot": None}, Phase.FAILED, None),
+    (STREAMING, {"roles": Measured((OTHER_ROLE,), NOW, 25.0)}, Phase.CATCHING_UP, None),
+    (SWITCHED, LACKING, Phase.SWITCHED, None),
     # what a person must mend
     (STREAMING, {"source.slot": None}, Phase.FAILED, None),
     (STREAMING, {"source.slot.wal_status": "lost", **FULL}, Phase.FAILED, None),

@@ -45,6 +45,7 @@ SOURCE_SETTING, THERE = "source.server.settings.", "destination.server.settings.
 OTHER_ROLE = Measured(
     (RoleDifference(role="app", exists=True, reason="LOGIN differs", fix="DROP ROLE app"),), NOW, 25
 )
+COLLIDING: dict[str, object] = {"environment.colliding_roles": OTHER_ROLE.value}
 NOT_OURS = change(publication(), {"comment": "someone else's"})
 EXTRA = {"plpgsql": "1.0", "postgis": "3.5"}
 WITH_JOBS: dict[str, object] = {
@@ -205,6 +206,14 @@ FIRES: list[Case] = [
         {"source.database.extensions": EXTRA},
     ),
     ("role_conflicts", BLOCKS, "role app", FRESH, {"roles": OTHER_ROLE}),
+    ("role_conflicts", DEGRADES, "role app", STREAMING, {"roles": OTHER_ROLE}),
+    (
+        "role_conflicts",
+        NOTE,
+        "role app",
+        STREAMING,
+        {"roles": OTHER_ROLE, "policy.role_conflicts": "merge"},
+    ),
     (
         "role_conflicts",
         NOTE,
@@ -219,6 +228,8 @@ FIRES: list[Case] = [
         FRESH,
         {"roles": OTHER_ROLE, "policy.role_conflicts": "skip"},
     ),
+    ("role_collisions", BLOCKS, "role app", FRESH, COLLIDING),
+    ("role_collisions", NOTE, "role app", FRESH, COLLIDING | {"policy.role_conflicts": "merge"}),
     ("lock_table", BLOCKS, "shop", FRESH, {"source.tables": MANY}),
     (
         "replica_identity",

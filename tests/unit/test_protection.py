@@ -8,6 +8,7 @@ import pytest
 from pgmigrator.core import actions as a
 from pgmigrator.core.history import History
 from pgmigrator.core.model import Observation
+from pgmigrator.core.roles import RolePolicy
 from pgmigrator.runtime import build
 from pgmigrator.runtime.cutover import _against
 from pgmigrator.runtime.mapping import MappingRunner
@@ -22,7 +23,7 @@ PROTECTING = (a.DropSlot(), a.DropFromPublication(((101, builders.ORDERS),)))
 def runner(*, held: bool, lost_to_silence: bool = False) -> MappingRunner:
     made = build.runners(load(SETTINGS), build.Hooks())["orders"]
     made.lease = cast(Any, SimpleNamespace(held=held, lost_to_silence=lost_to_silence))
-    made._neighbours.announce("orders", frozenset(), frozenset())
+    made._neighbours.announce("orders", frozenset(), frozenset(), None, RolePolicy())
     return made
 
 

@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from pgmigrator.core.roles import Conflicts, Membership, Role, RolePolicy, Roles, compare, plan
+from pgmigrator.core.roles import (
+    Conflicts,
+    Membership,
+    Role,
+    RolePolicy,
+    Roles,
+    collisions,
+    compare,
+    plan,
+)
 
 BOOTSTRAP = Role(name="postgres", bootstrap=True, attributes=frozenset({"SUPERUSER", "LOGIN"}))
 BUILT_IN = Role(name="pg_read_all_data")
@@ -116,3 +125,53 @@ def test_a_grant_by_nobody_is_made_by_the_superuser() -> None:
     orphan = Membership(role="reader", member="app", grantor="gone")
     (granted,) = plan(server(APP, READER, memberships=(orphan,)), server(), FAIL).memberships
     assert granted.grantor == ""
+
+
+def test_a_membership_that_is_there_is_never_granted_again() -> None:
+    """A GRANT would take from it what somebody gave it here."""
+    admin = replace(IN_READER, admin=True)
+    there = server(APP, READER, memberships=(admin,))
+    for policy in (FAIL, MERGE, SKIP):
+        assert plan(SOURCE, there, policy).memberships == ()
+        (difference,) = compare(SOURCE, there, policy)
+        assert difference.exists
+        assert "other options" in difference.reason
+        assert 'GRANT "reader" TO "app" WITH ADMIN FALSE' in difference.fix
+
+
+def test_what_several_grantors_gave_is_one_membership() -> None:
+    given = (
+        replace(IN_READER, admin=True, set=False, grantor="one"),
+        replace(IN_READER, inherit=False, grantor="two"),
+    )
+    source = server(APP, READER, memberships=given)
+    (granted,) = plan(source, server(APP, READER), FAIL).memberships
+    assert (granted.admin, granted.inherit, granted.set) == (True, True, True)
+    (difference,) = compare(source, server(APP, READER), FAIL)
+    assert not difference.exists
+    assert compare(source, server(APP, READER, memberships=(granted,)), FAIL) == ()
+
+
+def test_a_role_in_conflict_is_left_as_it_is_its_memberships_included() -> None:
+    other = replace(APP, connection_limit=3)
+    assert plan(SOURCE, server(other, READER), FAIL).memberships == ()
+    assert all(difference.exists for difference in compare(SOURCE, server(other, READER), FAIL))
+    assert plan(SOURCE, server(other, READER), MERGE).memberships == (IN_READER,)
+
+
+def test_a_role_that_another_source_has_otherwise_collides() -> None:
+    other = server(replace(APP, connection_limit=3), READER)
+    (found,) = collisions(server(APP, READER), other, FAIL, "billing")
+    assert (found.role, found.exists) == ("app", True)
+    assert "mapping billing brings" in found.reason
+    assert "CONNECTION LIMIT -1" in found.reason
+    assert 'on the source of mapping billing: ALTER ROLE "app" CONNECTION LIMIT -1;' in found.fix
+    # what only one of them has comes to the other's
+    assert collisions(SOURCE, server(APP), FAIL, "billing") == ()
+    assert collisions(SOURCE, server(APP, READER), FAIL, "billing") == ()
+    other = server(APP, READER, memberships=(replace(IN_READER, admin=True),))
+    (found,) = collisions(SOURCE, other, FAIL, "billing")
+    assert 'GRANT "reader" TO "app" WITH ADMIN FALSE' in found.fix
+    # nobody brings these
+    own = RolePolicy(own=frozenset({"app"}))
+    assert collisions(server(APP), server(replace(APP, connection_limit=3)), own, "billing") == ()

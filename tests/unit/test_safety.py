@@ -4,12 +4,13 @@ import pytest
 
 from pgmigrator.core import actions as a
 from pgmigrator.core.marker import ServerIdentity, Step
-from pgmigrator.core.model import Observation
+from pgmigrator.core.model import Measured, Observation, RoleDifference
 from pgmigrator.core.names import TableName
 from pgmigrator.core.safety import CLAIMS, assert_safe
 from pgmigrator.errors import InvariantBroken
 from tests.unit.builders import (
     ITEMS,
+    NOW,
     ORDERS,
     by_inserts,
     change,
@@ -23,6 +24,13 @@ from tests.unit.builders import (
     streaming,
     switched,
 )
+
+
+def roles(*exist: bool) -> Measured[tuple[RoleDifference, ...]]:
+    """Differences of roles that the destination has, or has not."""
+    made = (RoleDifference(role="app", exists=each, reason="why", fix="") for each in exist)
+    return Measured(tuple(made), NOW, 25.0)
+
 
 BOTH = ((101, ORDERS), (102, ITEMS))
 FRESH, EMPTY, RESTORED = fresh(), marked(), marked(Step.SCHEMA_DONE)
@@ -71,9 +79,11 @@ GONE: dict[str, object] = {
     "settled": {ORDERS: 10_000},
 }
 
+LACKING: dict[str, object] = {"roles": roles(False, True)}
+
 #: where each action may run
 SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
-    (a.CreateRoles(), FRESH, {}),
+    (a.CreateRoles(), FRESH, LACKING),
     (a.CreateDatabase(), FRESH, {}),
     (a.AdoptDatabase(), FRESH, {"destination.database": database()}),
     (a.DropUnfinishedDatabase(), EMPTY, {"destination.has_user_objects": True}),
@@ -124,6 +134,7 @@ LEFT_ALONE = "a switched destination is left alone"
 ASKED = "only what was asked for is removed"
 AFTER_SWITCH = "a migration ends only after its switch"
 ONCE = "nothing is created again once subscribed"
+LACK = "roles are only created where some lack"
 OURS = "only our own unfinished database is dropped"
 OVER = "no database is created over another"
 TWICE = "no table is in both publications"
@@ -184,7 +195,11 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
     (AFTER_SWITCH, a.BeginCompletion(), SWITCHED, {"source.late_writes": 1}),
     (AFTER_SWITCH, a.BeginCompletion(), SWITCHED, {"source.late_writes": None}),
     (AFTER_SWITCH, a.BeginCompletion(), SWITCHED, {"source": None}),
-    *((ONCE, action, STREAMING, {}) for action, _, _ in FORWARD[:8]),
+    *((ONCE, action, STREAMING, {}) for action, _, _ in FORWARD[1:8]),
+    (LACK, a.CreateRoles(), FRESH, {}),
+    (LACK, a.CreateRoles(), STREAMING, {"roles": None}),
+    (LACK, a.CreateRoles(), STREAMING, {"roles": roles(True)}),
+    (LEFT_ALONE, a.CreateRoles(), SWITCHED, LACKING),
     (OURS, a.DropUnfinishedDatabase(), FRESH, {"destination.database": database()}),
     (OURS, a.DropUnfinishedDatabase(), marked(created=False), {}),
     (OURS, a.DropUnfinishedDatabase(), RESTORED, {}),

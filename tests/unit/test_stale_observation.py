@@ -11,6 +11,7 @@ import pytest
 from pgmigrator.core import actions as a
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Phase
+from pgmigrator.core.roles import RolePolicy
 from pgmigrator.runtime import build
 from pgmigrator.runtime.mapping import MappingRunner
 from pgmigrator.settings import load
@@ -64,7 +65,8 @@ def runner(
         return replace(seen, database=database)
 
     made = build.runners(settings, build.Hooks())["orders"]
-    made.observer = cast(Any, SimpleNamespace(observe=observe))
+    roles = {"source_roles": None, "role_policy": RolePolicy()}
+    made.observer = cast(Any, SimpleNamespace(observe=observe, **roles))
     made.lease = cast(Any, SimpleNamespace(hold=hold, held=True))
     made._actor = cast(Any, heard)
     return made, heard

@@ -20,7 +20,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class CreateRoles(Action):
-    """Create the source's roles on the destination, all in one transaction."""
+    """Create the roles that the destination lacks, all in one transaction; alter none."""
 
 
 @dataclass(frozen=True, slots=True)

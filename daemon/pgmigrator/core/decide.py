@@ -264,8 +264,8 @@ def beginning(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
         return None
     if obs.roles is None or obs.environment.route_error is None:
         return Decision(Phase.PREFLIGHT, "the checks are not through yet")
-    if any(not difference.exists for difference in obs.roles.value):
-        return Decision(Phase.PREFLIGHT, "creating the roles", (a.CreateRoles(),))
+    if roles := _roles(obs):
+        return Decision(Phase.PREFLIGHT, "creating the roles", roles)
     if obs.destination.database is None:
         return Decision(Phase.PREFLIGHT, "creating the database", (a.CreateDatabase(),))
     return Decision(Phase.PREFLIGHT, "adopting the empty database", (a.AdoptDatabase(),))
@@ -337,7 +337,7 @@ def admitted(obs: Observation) -> bool:
 
 
 def _mend(obs: Observation) -> tuple[a.Action, ...]:
-    """What keeps a running subscription whole: on, and following new tables."""
+    """What keeps a running subscription whole: on, and following new roles and tables."""
     assert obs.destination is not None
     offers: list[a.Action] = []
     if not obs.destination.start_remembered:
@@ -347,7 +347,14 @@ def _mend(obs: Observation) -> tuple[a.Action, ...]:
         offers.append(a.EnableSubscription())
     if plan.counting_stopped(obs):
         offers.append(a.ForgetCounts())
-    return (*offers, *_follow(obs))
+    # before the tables, which may belong to them
+    return (*offers, *_roles(obs), *_follow(obs))
+
+
+def _roles(obs: Observation) -> tuple[a.CreateRoles, ...]:
+    """Create what the destination lacks, at the start as later; what it has is left as it is."""
+    lacking = obs.roles is not None and any(not each.exists for each in obs.roles.value)
+    return (a.CreateRoles(),) if lacking else ()
 
 
 def _follow(obs: Observation) -> tuple[a.Action, ...]:

@@ -412,6 +412,8 @@ class Environment:
     copying_databases: int = 0
     #: mappings that bring a database of the same name to the same destination
     colliding_mappings: tuple[str, ...] = ()
+    #: roles that another mapping brings to the same destination otherwise
+    colliding_roles: tuple[RoleDifference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

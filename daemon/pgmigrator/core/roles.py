@@ -1,8 +1,9 @@
 """Roles: what the destination lacks of the source's roles, what to create, what is in conflict.
 
 Roles that PostgreSQL brings (`pg_...`) are never touched. The bootstrap superuser and the daemon's
-own roles are left as they are where they exist. No existing role is ever altered: one that differs
-is a difference for a person to decide about; `merge` only adds memberships among migrated roles.
+own roles are left as they are where they exist. No existing role or membership is ever altered: one
+that differs is a difference for a person to decide about; memberships among migrated roles are only
+added where there are none.
 """
 
 from collections.abc import Iterable, Mapping
@@ -95,14 +96,17 @@ def plan(source: Roles, destination: Roles, policy: RolePolicy) -> RolePlan:
     """Return what brings the destination's roles as near to the source's as the policy allows."""
     migrated = _migrated(source)
     create = tuple(role for role in migrated if role.name not in destination.roles)
+    conflicts = tuple(
+        difference
+        for role in migrated
+        if (difference := _conflict(role, destination.roles.get(role.name), policy))
+    )
+    left = {each.role for each in conflicts} if policy.conflicts == "fail" else set()
+    created = {role.name for role in create}
     return RolePlan(
         create=create,
-        memberships=_memberships(source, destination, policy, {role.name for role in create}),
-        conflicts=tuple(
-            difference
-            for role in migrated
-            if (difference := _conflict(role, destination.roles.get(role.name), policy))
-        ),
+        memberships=_memberships(source, destination, policy, created, left),
+        conflicts=conflicts,
     )
 
 
@@ -117,23 +121,60 @@ def compare(source: Roles, destination: Roles, policy: RolePolicy) -> tuple[Role
             role=role.name,
             exists=False,
             reason="the destination has no such role",
-            fix="it is created before the copy; a role that came later, by hand: its lines of"
-            " `pg_dumpall --roles-only` of the source",
+            fix="it is created there by itself; if that fails, a problem says why",
         )
         for role in planned.create
     ]
     created = {role.name for role in planned.create}
+    there = _options(destination.memberships)
+    granted = _options(planned.memberships)
     lacking = [
         RoleDifference(
             role=membership.member,
-            exists=membership not in planned.memberships,
-            reason=f"is not a member of {quote_identifier(membership.role)} as on the source",
+            exists=_pair(membership) not in granted,
+            reason=f"is {'' if _pair(membership) in there else 'not '}a member of"
+            f" {quote_identifier(membership.role)}"
+            + (", with other options than" if _pair(membership) in there else " as")
+            + " on the source",
             fix=grant(membership) + ";",
         )
-        for membership in _lacking_memberships(source, destination, policy)
+        for membership in _by_superuser(_lacking_memberships(source, destination, policy))
         if membership.member not in created
     ]
     return (*missing, *planned.conflicts, *lacking)
+
+
+def collisions(
+    source: Roles, other: Roles, policy: RolePolicy, mapping: str
+) -> tuple[RoleDifference, ...]:
+    """Return the roles that another source, that of `mapping`, has otherwise.
+
+    Both are brought to one destination: whichever comes second would find them in conflict.
+    """
+    here, there = _options(source.memberships), _options(other.memberships)
+    fixes: dict[str, list[tuple[str, str]]] = {
+        role.name: list(_differences(role, found, policy))
+        for role in _migrated(source)
+        if (found := other.roles.get(role.name))
+        and not (_exempt(role, policy) or _exempt(found, policy))
+    }
+    for membership in _by_superuser(source.memberships):
+        pair = _pair(membership)
+        if membership.member in fixes and there.get(pair, here[pair]) != here[pair]:
+            options = f"other options in {quote_identifier(membership.role)}"
+            fixes[membership.member].append((options, f"{grant(membership)};"))
+    return tuple(
+        RoleDifference(
+            role=name,
+            exists=True,
+            reason=f"mapping {mapping} brings a role of this name to the same destination, with"
+            f" other properties: {', '.join(reason for reason, _ in differing)}",
+            fix=f"on the source of mapping {mapping}: {' '.join(fix for _, fix in differing)} Or,"
+            " to keep whichever is created first, set ROLE_CONFLICTS of both mappings to merge",
+        )
+        for name, differing in fixes.items()
+        if differing
+    )
 
 
 def _migrated(source: Roles) -> tuple[Role, ...]:
@@ -208,14 +249,33 @@ def parameter_grant(role: Role, privilege: str) -> str:
     return f"GRANT {privilege.removesuffix(option)} TO {quote_identifier(role.name)}{suffix}"
 
 
+#: ADMIN, INHERIT and SET of a member, by role and member
+_Options = dict[tuple[str, str], tuple[bool, bool, bool]]
+
+
+def _pair(membership: Membership) -> tuple[str, str]:
+    return membership.role, membership.member
+
+
+def _options(memberships: Iterable[Membership]) -> _Options:
+    """Return what each member may do: an option that any of its grantors gave counts."""
+    found: _Options = {}
+    for each in memberships:
+        admin, inherit, may_set = found.get(_pair(each), (False, False, False))
+        found[_pair(each)] = (admin or each.admin, inherit or each.inherit, may_set or each.set)
+    return found
+
+
 def _lacking_memberships(
     source: Roles, destination: Roles, policy: RolePolicy
 ) -> tuple[Membership, ...]:
+    """Return those that the destination has not, or has with other options."""
     migrated = {role.name for role in _migrated(source)}
+    here, there = _options(source.memberships), _options(destination.memberships)
     return tuple(
         membership
         for membership in sorted(source.memberships)
-        if membership not in destination.memberships
+        if here[_pair(membership)] != there.get(_pair(membership))
         and membership.member in migrated
         and not _is_left_alone(membership.member, source, destination, policy)
         and (membership.role in migrated or membership.role in destination.roles)
@@ -228,15 +288,20 @@ def _is_left_alone(name: str, source: Roles, destination: Roles, policy: RolePol
 
 
 def _memberships(
-    source: Roles, destination: Roles, policy: RolePolicy, created: set[str]
+    source: Roles, destination: Roles, policy: RolePolicy, created: set[str], left: set[str]
 ) -> tuple[Membership, ...]:
-    """Return the memberships to grant, each after the one that lets its grantor grant it."""
-    lacking = _lacking_memberships(source, destination, policy)
+    """Return the memberships to grant, each after the one that lets its grantor grant it.
+
+    One that is there is never granted again: that would alter its options. `left` are roles that
+    are left as they are, their memberships included.
+    """
+    there = _options(destination.memberships)
     wanted = [
         membership
-        for membership in lacking
-        # `skip` leaves an existing role as it is, its memberships included
-        if policy.conflicts != "skip" or membership.member in created
+        for membership in _lacking_memberships(source, destination, policy)
+        if _pair(membership) not in there
+        and membership.member not in left
+        and (policy.conflicts != "skip" or membership.member in created)
     ]
     return _in_order(wanted, destination)
 
@@ -248,20 +313,18 @@ def _in_order(wanted: list[Membership], destination: Roles) -> tuple[Membership,
     while waiting:
         now = [m for m in waiting if not m.grantor or (m.role, m.grantor) in admins]
         if not now:  # the grantor is gone or may not grant: the bootstrap superuser does
-            return (*ordered, *(_by_superuser(membership) for membership in waiting))
+            return (*ordered, *_by_superuser(waiting))
         ordered += now
         admins |= {(m.role, m.member) for m in now if m.admin}
         waiting = [m for m in waiting if m not in now]
     return tuple(ordered)
 
 
-def _by_superuser(membership: Membership) -> Membership:
-    return Membership(
-        role=membership.role,
-        member=membership.member,
-        admin=membership.admin,
-        inherit=membership.inherit,
-        set=membership.set,
+def _by_superuser(memberships: Iterable[Membership]) -> tuple[Membership, ...]:
+    """Make one grant of several grantors' for the same member: a second would undo the first."""
+    return tuple(
+        Membership(role=role, member=member, admin=admin, inherit=inherit, set=may_set)
+        for (role, member), (admin, inherit, may_set) in _options(memberships).items()
     )
 
 

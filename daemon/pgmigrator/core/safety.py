@@ -83,7 +83,6 @@ def _inserts_were_enough(obs: Observation) -> bool:
 
 def _nothing_created_twice(action: a.Action, obs: Observation) -> bool:
     first_time = (
-        a.CreateRoles,
         a.CreateDatabase,
         a.AdoptDatabase,
         a.DropUnfinishedDatabase,
@@ -93,6 +92,12 @@ def _nothing_created_twice(action: a.Action, obs: Observation) -> bool:
         a.CreateSubscription,
     )
     return not isinstance(action, first_time) or Step.SUBSCRIBED not in _steps(obs)
+
+
+def _roles_are_only_created_where_some_lack(action: a.Action, obs: Observation) -> bool:
+    if not isinstance(action, a.CreateRoles):
+        return True
+    return obs.roles is not None and not all(difference.exists for difference in obs.roles.value)
 
 
 def _only_our_unfinished_database_is_dropped(action: a.Action, obs: Observation) -> bool:
@@ -364,6 +369,7 @@ CLAIMS: tuple[tuple[str, Claim], ...] = (
     ("only what was asked for is removed", _removal_only_when_asked),
     ("a migration ends only after its switch", _completion_only_after_switch),
     ("nothing is created again once subscribed", _nothing_created_twice),
+    ("roles are only created where some lack", _roles_are_only_created_where_some_lack),
     ("only our own unfinished database is dropped", _only_our_unfinished_database_is_dropped),
     ("no database is created over another", _no_database_is_created_over_another),
     ("only our own database is changed", _only_our_database_is_changed),

@@ -25,7 +25,7 @@ from pgmigrator.core.model import (
 )
 from pgmigrator.core.names import Names, names
 from pgmigrator.core.preflight.servers import MIN_DESTINATION_VERSION_NUM
-from pgmigrator.core.roles import RolePolicy, login_roles
+from pgmigrator.core.roles import RolePolicy, Roles, login_roles
 from pgmigrator.core.roles import compare as compare_roles
 from pgmigrator.errors import MigratorError, Unreachable
 from pgmigrator.postgres import conditions, fingerprint, marker, roles, source, subscription
@@ -110,7 +110,9 @@ class Observer:
         self.destination = destination_endpoint
         #: roles of the source that can log in, for the guide; empty until they were read
         self.application_roles: tuple[str, ...] = ()
-        self._role_policy = role_policy
+        self.role_policy = role_policy
+        #: as they were last compared; None: they were not read
+        self.source_roles: Roles | None = None
         self._refresh = refresh_interval_seconds
         self._timed = timed
         self._fresh = max(3 * refresh_interval_seconds, 15.0)
@@ -118,7 +120,9 @@ class Observer:
         self._backoffs: dict[tuple[str, str], Backoff] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
         self._schedules: dict[str, _Schedules] = {}
-        self._roles: Scheduled[tuple[RoleDifference, ...]] = Scheduled(10, self._fresh)
+        self._roles: Scheduled[tuple[RoleDifference, ...]] = Scheduled(
+            refresh_interval_seconds, self._fresh
+        )
         self._extensions: Scheduled[dict[str, str]] = Scheduled(60, self._fresh)
         self._route: Scheduled[str] = Scheduled(30, self._fresh)
         self._names: dict[str, Names] = {}
@@ -353,12 +357,13 @@ class Observer:
         return obs
 
     async def _compare_roles(self) -> tuple[RoleDifference, ...]:
-        passwords = self._role_policy.passwords
+        passwords = self.role_policy.passwords
         here = await self._connection(self.source, self.source.instance.database)
         there = await self._connection(self.destination, self.destination.instance.database)
         theirs, ours = await roles.read(here, passwords), await roles.read(there, passwords)
-        self.application_roles = login_roles(theirs, self._role_policy)
-        return compare_roles(theirs, ours, self._role_policy)
+        self.source_roles = theirs
+        self.application_roles = login_roles(theirs, self.role_policy)
+        return compare_roles(theirs, ours, self.role_policy)
 
     async def _compare_schema(
         self, database: str, *, created: bool

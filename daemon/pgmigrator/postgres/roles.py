@@ -72,10 +72,11 @@ async def _read_side(endpoint: Endpoint, role_policy: RolePolicy) -> Roles:
 
 
 async def create(
-    source: Endpoint, destination: Endpoint, role_policy: RolePolicy
+    source: Endpoint, destination: Endpoint, role_policy: RolePolicy, *, under_way: bool = False
 ) -> tuple[Failure, ...]:
     """Create what the destination lacks, all in one transaction; idempotent.
 
+    Once the migration is `under_way`, a role in conflict is no reason to leave out the others.
     Returns settings and comments that the destination refused; the roles exist all the same.
 
     :raises Refused: a role is in conflict and the policy is `fail`; or a server refuses.
@@ -87,7 +88,7 @@ async def create(
     ):
         ours = await read(connection, role_policy.passwords)
         planned = plan(theirs, ours, role_policy)
-        if planned.conflicts and role_policy.conflicts == "fail":
+        if planned.conflicts and role_policy.conflicts == "fail" and not under_way:
             [first, *_] = planned.conflicts
             raise Refused(f'role "{first.role}" {first.reason}; {first.fix}')
         _warn_of_common_password(planned, role_policy)

@@ -17,7 +17,7 @@ from pgmigrator.core.decide import URGENT, Decision, decide, throttles
 from pgmigrator.core.gates import evaluate
 from pgmigrator.core.history import History, conclude, observe, with_copy_progress
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation, Phase, Policy, Problem
+from pgmigrator.core.model import Environment, Observation, Phase, Policy, Problem
 from pgmigrator.core.report import (
     DatabaseReport,
     GateStatus,
@@ -104,12 +104,13 @@ class MappingRunner:
         await self._list_databases()
         observations = await asyncio.gather(*map(self._observe, self.units.values()))
         self._announce(observations)
-        return [self._with_environment(obs) for obs in observations]
+        shared = self._neighbours.environment(self.name)
+        return [self._with_environment(obs, shared) for obs in observations]
 
-    def _with_environment(self, obs: Observation) -> Observation:
+    def _with_environment(self, obs: Observation, shared: Environment) -> Observation:
         """Add what the neighbours bring, now that this mapping has announced its own."""
         environment = replace(
-            self._neighbours.environment(self.name),
+            shared,
             route_error=obs.environment.route_error,
             colliding_mappings=self._neighbours.colliding(self.name, obs.database),
         )
@@ -192,7 +193,7 @@ class MappingRunner:
         )
 
     def _announce(self, observations: list[Observation]) -> None:
-        """Tell the neighbours which databases still need a slot and a subscription."""
+        """Tell the neighbours what this mapping brings, and what it still needs."""
         self._neighbours.announce(
             self.name,
             frozenset(self.units),
@@ -201,6 +202,9 @@ class MappingRunner:
                 for obs in observations
                 if obs.marker is None or Step.SUBSCRIBED not in obs.marker.steps
             ),
+            # from the switch on they are compared no more
+            self.observer.source_roles if any(obs.roles for obs in observations) else None,
+            self.observer.role_policy,
         )
 
     def _copying(self, observations: list[Observation], besides: str) -> int:

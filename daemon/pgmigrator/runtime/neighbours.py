@@ -1,8 +1,11 @@
 """What the mappings of one daemon must know of each other: shared servers, colliding names."""
 
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 
-from pgmigrator.core.model import Environment
+from pgmigrator.core.model import Environment, RoleDifference
+from pgmigrator.core.roles import RolePolicy, Roles, collisions
 from pgmigrator.postgres.children import newest_major
 from pgmigrator.settings import Settings
 
@@ -18,13 +21,25 @@ class Neighbours:
         self._settings = settings
         self._databases: dict[str, frozenset[str]] = {}
         self._pending: dict[str, frozenset[str]] = {}
+        self._roles: dict[str, tuple[Roles | None, RolePolicy]] = {}
         self._programs: int | None = None
         self._programs_due = 0.0
 
-    def announce(self, mapping: str, databases: frozenset[str], pending: frozenset[str]) -> None:
-        """Say which databases a mapping has, and which of them are not subscribed yet."""
+    def announce(
+        self,
+        mapping: str,
+        databases: frozenset[str],
+        pending: frozenset[str],
+        roles: Roles | None,
+        role_policy: RolePolicy,
+    ) -> None:
+        """Say which databases a mapping has, which are not subscribed yet, and its roles.
+
+        Roles are None if they were not read, or the source's are no longer followed.
+        """
         self._databases[mapping] = databases
         self._pending[mapping] = pending
+        self._roles[mapping] = roles, role_policy
 
     @property
     def complete(self) -> bool:
@@ -37,7 +52,16 @@ class Neighbours:
             pg_dump_major=self._pg_dump_major(),
             source_databases=self._pending_on(mapping, "source"),
             destination_databases=self._all_on(mapping, "destination"),
+            colliding_roles=tuple(self._colliding_roles(mapping)),
         )
+
+    def _colliding_roles(self, mapping: str) -> Iterator[RoleDifference]:
+        ours, policy = self._roles.get(mapping, (None, RolePolicy()))
+        for other in self._sharing(mapping, "destination"):
+            theirs, their_policy = self._roles.get(other, (None, RolePolicy()))
+            if other != mapping and ours is not None and theirs is not None:
+                own = policy.own | their_policy.own
+                yield from collisions(ours, theirs, replace(policy, own=own), other)
 
     def _pg_dump_major(self) -> int | None:
         """Look again now and then: somebody may install it while we wait."""

@@ -132,8 +132,12 @@ class Work:
 
 async def create_roles(work: Work, _: a.CreateRoles) -> None:
     """See the action."""
+    marker = work.obs.marker
+    under_way = marker is not None and Step.SUBSCRIBED in marker.steps
     async with work.roles_lock:
-        failures = await roles.create(work.source, work.destination, work.role_policy)
+        failures = await roles.create(
+            work.source, work.destination, work.role_policy, under_way=under_way
+        )
     work.unit.restore_failures["roles"] = failures
     work.observer.expire(work.obs.database)
 

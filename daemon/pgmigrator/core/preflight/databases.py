@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 
 from pgmigrator.core import plan
+from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
 from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.preflight.finding import (
     BLOCKS,
+    DEGRADES,
     NOTE,
     Check,
     Found,
@@ -198,14 +200,27 @@ def scheduled_jobs(obs: Observation) -> Iterator[Found]:
             )
 
 
-@check("destination", BLOCKS, NOTE, before=True)
+@check("destination", BLOCKS, DEGRADES, NOTE)
 def role_conflicts(obs: Observation) -> Iterator[Found]:
     """A role that the destination has otherwise is a conflict, unless the setting allows it."""
-    if obs.roles is None:
+    if obs.roles is None or ended(obs):
         return
-    severity = BLOCKS if obs.policy.role_conflicts == "fail" else NOTE
+    under_way = obs.marker is not None and Step.SUBSCRIBED in obs.marker.steps
+    severity = DEGRADES if under_way else BLOCKS
+    if obs.policy.role_conflicts != "fail":
+        severity = NOTE
     for difference in obs.roles.value:
         if difference.exists:
+            yield severity, f"role {difference.role}", difference.reason, difference.fix
+
+
+@check("source", BLOCKS, NOTE, before=True)
+def role_collisions(obs: Observation) -> Iterator[Found]:
+    """No other source of the destination has a role of the same name otherwise."""
+    known = {each.role for each in obs.roles.value if each.exists} if obs.roles else set()
+    severity = BLOCKS if obs.policy.role_conflicts == "fail" else NOTE
+    for difference in obs.environment.colliding_roles:
+        if difference.role not in known:
             yield severity, f"role {difference.role}", difference.reason, difference.fix
 
 
@@ -234,5 +249,6 @@ CHECKS: tuple[Check, ...] = (
     unsupported_extensions,
     scheduled_jobs,
     role_conflicts,
+    role_collisions,
     lock_table,
 )
