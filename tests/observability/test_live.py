@@ -40,6 +40,8 @@ ALTER TABLE orders ADD CHECK (held())
 """
 WITHOUT_IDENTITY = "CREATE TABLE nokey (a int)"
 MENDED = "DROP TABLE IF EXISTS nokey"
+STATES = ("copying", "failing", "ready", "source down", "switched", "late writes", "completed")
+DAEMON_DOWN = "daemon down"
 #: predictions need a rate, which a machine that is fast or slow enough never has here
 MAY_LACK = {
     "overview: Copy ends (A)",
@@ -47,6 +49,59 @@ MAY_LACK = {
     "overview: Shortest WAL runway (A)",
     "mapping: WAL runway (A)",
 }
+#: what cannot be known, or is not the case, in a state; what is not named here always has data
+NO_DATA = {
+    "mapping: Rows last compared (A)": "copying",
+    "mapping: Rows that differ (A)": "copying",
+    "mapping: Tables by the result of the last count (A)": "copying",
+    "overview: Where every database stands (E)": "copying",
+    "mapping: Schema drift (A)": "copying",
+    "mapping: Light last changed (A)": "copying, failing",
+    "mapping: Last drain took (A)": "copying, failing, ready, source down",
+    "mapping: Switched (A)": "copying, failing, ready, source down",
+    "mapping: Late writes (A)": "copying, failing, ready, source down, completed",
+    "mapping: Gates (A)": "switched, late writes, completed",
+    "mapping: Slot (A)": "source down, completed",
+    "mapping: Open problems (A)": "ready, source down, switched, completed",
+    "mapping: Oldest transaction on the source (A)": "copying, ready, source down, switched,"
+    " late writes, completed",
+    "overview: Application waits behind us (A)": "source down",
+    "overview: Initial copy (A)": "source down, completed",
+    "overview: Where every database stands (C)": "source down, completed",
+    "overview: Where every database stands (D)": "source down, completed",
+    "overview: What is wrong: firing alerts (A)": "copying, failing, ready, source down, switched,"
+    " completed",
+    "overview: What keeps a light off: gates that do not pass (A)": "ready, switched, late writes,"
+    " completed",
+    "overview: What keeps a light off: gates that do not pass (B)": "ready, source down, switched,"
+    " late writes, completed",
+    "overview: What keeps a light off: gates that do not pass (C)": "ready, source down, switched,"
+    " late writes, completed",
+    "tables: Tables with a problem (A)": "source down, completed",
+    "tables: Running copies (A)": "failing, ready, source down, switched, late writes, completed",
+    "tables: Running copies by size (A)": "failing, ready, source down, switched, late writes,"
+    " completed",
+    "tables: Running copies by size (B)": "failing, ready, source down, switched, late writes,"
+    " completed",
+    "tables: Tables whose rows differ (A)": "copying, ready, source down, switched, late writes,"
+    " completed",
+}
+#: what speaks of a daemon that is gone
+WITHOUT_DAEMON = {
+    "overview: Daemon (A)",
+    "daemon: Daemon (A)",
+    "overview: What is wrong: firing alerts (A)",
+    "overview: What keeps a light off: gates that do not pass (A)",
+}
+
+
+def calls_for(target: Target, state: str) -> bool:
+    """Tell whether a query must have data in a state."""
+    if state == DAEMON_DOWN:
+        return target.id in WITHOUT_DAEMON - {"overview: What is wrong: firing alerts (A)"}
+    # a rate needs two scrapes, and the copying is looked at when there may be one
+    young = state == "copying" and ("rate(" in target.expr or "increase(" in target.expr)
+    return not young and state not in NO_DATA.get(target.id, "").split(", ")
 
 
 @dataclass
@@ -68,6 +123,10 @@ class Watch:
             self.proven.setdefault(target.id, [])
             if found:
                 self.proven[target.id].append(state)
+            elif target.id not in MAY_LACK:
+                assert not calls_for(target, state), f"{target.id} has no data when {state}"
+            if state == DAEMON_DOWN and target.instant:
+                assert not found or target.id in WITHOUT_DAEMON, f"{target.id} shows what was"
 
     def ask(self, target: Target) -> list[Series]:
         expr = boards.substituted(target.expr)
@@ -151,6 +210,8 @@ def test_every_panel_in_every_state(
     for query, states in sorted(proven.items()):
         print(f"{query}: {', '.join(states) or 'never'}")  # noqa: T201
     assert {query for query, states in proven.items() if not states} <= MAY_LACK
+    assert set(NO_DATA) | MAY_LACK | WITHOUT_DAEMON <= set(proven)
+    assert {each for states in NO_DATA.values() for each in states.split(", ")} <= set(STATES)
 
 
 def copying(stage: Stage) -> None:
@@ -283,7 +344,7 @@ def daemon_down(stage: Stage) -> None:
         "overview: What keeps a light off: gates that do not pass",
         {("unknown", "NO DATA: the daemon is not there"): 1},
     )
-    stage.watch.look("daemon down")
+    stage.watch.look(DAEMON_DOWN)
     _variables(stage.watch.prometheus)
 
 
