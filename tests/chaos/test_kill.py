@@ -56,6 +56,7 @@ CAUSED = (
     "RefreshSubscription",
     "WithdrawTables",
     "EmptyTables",
+    "RenameTables",
     "AttachPartitions",
     "DetachPartitions",
     "DropTables",
@@ -168,7 +169,7 @@ def _new_tables(pair: Pair) -> None:
 
 
 def _tables_come_and_go(victim: Daemon, pair: Pair, killed_at: Callable[..., None]) -> None:
-    """A table and a partition come; the one is copied anew, the other goes."""
+    """A table and a partition come; the one is copied anew, the other is renamed and goes."""
     _new_tables(pair)
     killed_at("RestoreTables", "AddToPublication", "RefreshSubscription")
     _get_ready(victim)
@@ -181,7 +182,9 @@ def _tables_come_and_go(victim: Daemon, pair: Pair, killed_at: Callable[..., Non
         " FOR VALUES FROM ('2028-01-01') TO ('2029-01-01')",
     )
     killed_at("AttachPartitions")
-    statement(pair.source, "DROP TABLE events_late, joined")
+    statement(pair.source, "ALTER TABLE events_late RENAME TO events_latest")
+    killed_at("RenameTables")
+    statement(pair.source, "DROP TABLE events_latest, joined")
     killed_at("DetachPartitions", "DropTables")
     _get_ready(victim)
 

@@ -12,6 +12,7 @@ import pytest
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import (
+    confirm,
     partitions,
     publication,
     renew,
@@ -93,7 +94,7 @@ async def test_a_partition_created_while_apply_lags_halts_it_for_ever(
     async def at_once(*_: object) -> None:
         return None
 
-    monkeypatch.setattr(tables, "_until_passed", at_once)
+    monkeypatch.setattr(tables, "until_passed", at_once)
     with apply_held(replicated):
         replicated.on_source(*NEW_PARTITION, "INSERT INTO shop.item VALUES (-1)")
         await create_partition(replicated, tools)
@@ -106,7 +107,7 @@ async def test_a_partition_is_created_only_once_apply_has_passed_it(
 ) -> None:
     with apply_held(replicated):
         replicated.on_source(*NEW_PARTITION, "INSERT INTO shop.item VALUES (-1)")
-        monkeypatch.setattr(tables, "CONFIRM_TIMEOUT_S", 0.5)
+        monkeypatch.setattr(confirm, "CONFIRM_TIMEOUT_S", 0.5)
         with pytest.raises(Refused, match="lags"):
             await create_partition(replicated, tools)
         monkeypatch.undo()
@@ -152,7 +153,7 @@ async def test_changes_on_their_way_reach_a_table_that_was_emptied_too_early(
     async def at_once(*_: object) -> None:
         return None
 
-    monkeypatch.setattr(renew, "_until_passed", at_once)
+    monkeypatch.setattr(renew, "until_passed_or_failing", at_once)
     known_to_apply(replicated)
     with apply_held(replicated):
         replicated.on_source(
@@ -174,7 +175,7 @@ async def test_a_table_is_emptied_only_once_nothing_is_on_its_way(
             "INSERT INTO shop.item VALUES (-1)", 'INSERT INTO shop."odd Näme" VALUES (-1)'
         )
         await take_out(replicated)
-        monkeypatch.setattr(renew, "CONFIRM_TIMEOUT_S", 0.5)
+        monkeypatch.setattr(confirm, "CONFIRM_TIMEOUT_S", 0.5)
         with pytest.raises(Refused, match="on their way"):
             await renew.empty_tables(replicated.pair, [ITEM])
         monkeypatch.undo()
@@ -233,7 +234,7 @@ async def test_a_table_dropped_while_changes_to_it_are_on_their_way_halts_apply_
     async def at_once(*_: object) -> None:
         return None
 
-    monkeypatch.setattr(retire, "_until_passed", at_once)
+    monkeypatch.setattr(retire, "until_passed", at_once)
     with apply_held(replicated):
         replicated.on_source(DROP_OLD[1], DROP_OLD[2], DROP_OLD[4])
         assert await retire.drop_tables(replicated.pair, [OLD]) == ()
@@ -247,7 +248,7 @@ async def test_a_table_is_dropped_only_once_nothing_is_on_its_way(
     with apply_held(replicated):
         replicated.on_source(DROP_OLD[1], DROP_OLD[2], DROP_OLD[4])
         assert await partitions.detach_partitions(replicated.pair, [OLD]) == ()  # harms nobody
-        monkeypatch.setattr(retire, "CONFIRM_TIMEOUT_S", 0.5)
+        monkeypatch.setattr(confirm, "CONFIRM_TIMEOUT_S", 0.5)
         with pytest.raises(Refused, match="on their way"):
             await retire.drop_tables(replicated.pair, [OLD])
         monkeypatch.undo()
@@ -280,7 +281,7 @@ async def test_a_partition_attached_while_apply_lags_halts_it_for_ever(
     async def at_once(*_: object) -> None:
         return None
 
-    monkeypatch.setattr(partitions, "_until_passed", at_once)
+    monkeypatch.setattr(partitions, "until_passed", at_once)
     with apply_held(alone):
         alone.on_source(*JOIN)
         assert await partitions.attach_partitions(alone.pair, [PARTITION]) == ()
@@ -293,7 +294,7 @@ async def test_a_partition_is_attached_only_once_apply_has_passed_that(
 ) -> None:
     with apply_held(alone):
         alone.on_source(*JOIN)
-        monkeypatch.setattr(partitions, "CONFIRM_TIMEOUT_S", 0.5)
+        monkeypatch.setattr(confirm, "CONFIRM_TIMEOUT_S", 0.5)
         with pytest.raises(Refused, match="lags"):
             await partitions.attach_partitions(alone.pair, [PARTITION])
         monkeypatch.undo()
@@ -303,3 +304,30 @@ async def test_a_partition_is_attached_only_once_apply_has_passed_that(
     assert alone.read_destination("SELECT tableoid::regclass::text FROM shop.log") == [
         ("shop.log_7",)
     ]
+
+
+# --- a partition with other columns, while apply fails -----------------------------------------
+
+#: the destination lacks the column: apply fails at the next row
+WIDER: tuple[LiteralString, ...] = (
+    "ALTER TABLE shop.event ADD extra int",
+    "INSERT INTO shop.event VALUES (-1, 2, 7)",
+)
+
+
+async def test_a_partition_is_not_dropped_while_apply_fails(replicated: Replicated) -> None:
+    """Its creation would wait for apply, and apply for what only a person can mend."""
+    pair, names = replicated.pair, replicated.names
+    replicated.on_source(*WIDER)
+    until(lambda: apply_errors(replicated) >= 1)
+    gone = tuple(table for table in replicated.tables if table[1] == OLD)
+    await publication.drop_tables(pair.source, pair.database, names, gone)
+    await subscription.refresh(pair.destination, pair.database, names, [], {})
+    [failure] = await renew.empty_tables(pair, [OLD])
+    assert "mend its partitioned table first" in failure.reason
+    assert replicated.read_destination("SELECT count(*) FROM shop.event_1") == [(250,)]
+    # mended as it says
+    replicated.on_destination(WIDER[0])
+    until(lambda: replicated.read_destination("SELECT FROM shop.event WHERE extra = 7"))
+    assert await renew.empty_tables(pair, [OLD]) == ()
+    assert replicated.read_destination("SELECT count(*) FROM shop.event_1") == [(0,)]

@@ -37,9 +37,12 @@ RELEASE = (
 COUPON = "INSERT INTO coupons (color, code) VALUES ('green', 'x' || random())"
 
 
-def migrating(fresh_pair: PairFactory, daemon: Callable[..., Daemon]) -> tuple[Pair, Daemon]:
+def migrating(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], *more: str
+) -> tuple[Pair, Daemon]:
     pair = fresh_pair(source=shop.SOURCE)
     shop.create(pair.source)
+    shop.execute(pair.source, *more)
     running = daemon(orders(pair))
     running.start()
     return pair, running
@@ -92,6 +95,47 @@ def test_new_tables_and_partitions_are_followed(
     assert application.errors == []
     assert coupons.errors == []
     assert running.database("shop")["replication"]["apply_errors"] == 0
+    arrives(pair, running, client_bin_dir, after)
+
+
+# --- tables that are renamed -------------------------------------------------------------------
+
+LEDGER = (
+    "CREATE TABLE ledger (id serial PRIMARY KEY, note text)",
+    "CREATE INDEX ON ledger (note)",
+    "INSERT INTO ledger (note) SELECT 'n' || i FROM generate_series(1, 1000) i",
+)
+
+
+def oid(pair: Pair, name: str) -> object:
+    """Of a table on the destination; None: there is none of that name."""
+    return shop.value(pair.destination, f"SELECT to_regclass('{name}')::oid")
+
+
+def test_tables_that_are_renamed_keep_their_rows(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon, *LEDGER)
+    running.wait_phase("ready")
+    before = (oid(pair, "ledger"), oid(pair, "events_2026"))
+    with shop.Application(pair.source) as application:
+        shop.execute(
+            pair.source,
+            "INSERT INTO ledger (note) VALUES ('before')",
+            "CREATE SCHEMA archive",
+            "ALTER TABLE ledger SET SCHEMA archive",
+            "INSERT INTO archive.ledger (note) VALUES ('after')",
+            "ALTER TABLE events_2026 RENAME TO events_of_2026",
+            "INSERT INTO archive.ledger (note) VALUES ('last')",
+        )
+        after = dump(client_bin_dir, pair)
+        running.wait(
+            lambda _: (oid(pair, "archive.ledger"), oid(pair, "events_of_2026")) == before,
+            "the new names",
+        )
+        streams(running, "ledger", "events_of_2026")
+        running.wait_phase("ready")
+    assert application.errors == []
     arrives(pair, running, client_bin_dir, after)
 
 
@@ -305,6 +349,36 @@ def test_a_table_of_somebody_else_is_never_dropped(
     shop.execute(pair.destination, THEIRS)
     shop.execute(pair.source, THEIRS)
     stays_though_gone_from_the_source(pair, running)
+
+
+def test_a_renamed_table_of_somebody_else_is_named(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    shop.execute(pair.destination, THEIRS)
+    shop.execute(pair.source, THEIRS)
+    streams(running, "theirs")
+    shop.execute(
+        pair.source,
+        'CREATE SCHEMA "Größe"',
+        'ALTER TABLE theirs RENAME TO "it\'s"',
+        'ALTER TABLE "it\'s" SET SCHEMA "Größe"',
+        'INSERT INTO "Größe"."it\'s" VALUES (1)',
+    )
+    after = dump(client_bin_dir, pair)
+    found = running.wait(
+        lambda document: any(p["id"].startswith("tables_renamed:") for p in document["problems"]),
+        "a problem that names it",
+        "/status/orders/shop",
+    )
+    [fix] = [p["fix"] for p in found["problems"] if p["id"].startswith("tables_renamed:")]
+    shop.execute(pair.destination, 'CREATE SCHEMA "Größe"', fix[fix.index("BEGIN") :])
+    running.wait(
+        lambda _: shop.value(pair.destination, 'SELECT count(*) FROM "Größe"."it\'s"') == 1,
+        "the row under the new name",
+    )
+    arrives(pair, running, client_bin_dir, after)
 
 
 def test_a_table_that_a_person_made_while_the_slot_waited_is_never_dropped(

@@ -43,6 +43,7 @@ ELSEWHERE: dict[str, str] = {
     "tables_resynced": (
         "e2e/test_tables_follow.py::test_a_table_is_copied_anew_when_an_operator_asks"
     ),
+    "tables_renamed": "e2e/test_tables_follow.py::test_a_renamed_table_of_somebody_else_is_named",
     "tables_gone": "e2e/test_tables_follow.py::test_a_table_of_somebody_else_is_never_dropped",
     "different_servers": "integration/test_preflight.py::test_one_server_is_not_two",
     "not_a_standby": "integration/test_preflight.py::test_standbys_are_told",

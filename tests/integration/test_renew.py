@@ -83,6 +83,18 @@ async def test_what_depends_on_it_is_not_dropped_along(replicated: Replicated) -
     assert replicated.read_destination("SELECT DISTINCT day FROM shop.event") == [(2,)]
 
 
+async def test_what_took_its_name_stands_nowhere_else_afterwards(replicated: Replicated) -> None:
+    """Changes to that one went by here under this name: no other table of ours has them."""
+    odd = TableName("shop", "odd Näme")
+    replicated.on_source("DROP TABLE shop.item", 'ALTER TABLE shop."odd Näme" RENAME TO item')
+    pair, names = replicated.pair, replicated.names
+    taken = tuple(table for table in replicated.tables if table[1] == odd)
+    await publication.drop_tables(pair.source, pair.database, names, ((taken[0][0], ITEM),))
+    await subscription.refresh(pair.destination, pair.database, names, [], {})
+    assert await renew.empty_tables(replicated.pair, [ITEM]) == ()
+    assert await note(replicated, odd) == bookkeeping.Note(None, created=True, filled=True)
+
+
 @pytest.mark.parametrize(
     ("statements", "words"),
     [

@@ -306,6 +306,18 @@ def _drop_tables(action: a.DropTables, obs: Observation) -> Worlds:
     return worlds
 
 
+def _rename_tables(action: a.RenameTables, obs: Observation) -> Worlds:
+    assert obs.destination is not None
+    worlds = []
+    tables = obs.destination.tables
+    for item in action.tables:
+        tables = tuple(
+            replace(table, name=item.new) if table.name == item.old else table for table in tables
+        )
+        worlds.append(b.change(obs, {"destination.tables": tables}))
+    return worlds
+
+
 def _remember(_: a.RememberStart, obs: Observation) -> Worlds:
     return _worlds(obs, {"destination.start_remembered": True})
 
@@ -417,6 +429,7 @@ _STEPS: dict[str, Callable[[Any, Observation], Worlds]] = {
     "WithdrawTables": _publish,
     "EmptyTables": _empty_tables,
     "DetachPartitions": _detach_partitions,
+    "RenameTables": _rename_tables,
     "DropTables": _drop_tables,
     "AttachPartitions": _attach_partitions,
     "SynchronizeSequences": _synchronize,

@@ -11,6 +11,7 @@ from tests.properties.daemon import Daemon
 from tests.unit import builders as b
 
 LATER = TableName("public", "later")
+RENAMED = TableName("public", "renamed")
 WHOLE = TableName("public", "whole")
 ENDED = {Step.SWITCHED, Step.COMPLETING, Step.COMPLETED}
 #: what a person or a crash does to a server; none of it heals by itself
@@ -63,28 +64,40 @@ class Migration(RuleBasedStateMachine):
     @rule()
     def a_table_is_created(self) -> None:
         assert self.world.source is not None
-        known = {table.name: table for table in self.world.source.tables}
+        known = {table.oid: table for table in self.world.source.tables}
         later = b.change(b.source_table(103, LATER), {"partition_of": WHOLE})
-        known.setdefault(LATER, later)
+        known.setdefault(103, later)
         self.change({"source.tables": tuple(known.values())})
 
     @rule(root=st.sampled_from((None, WHOLE)))
     def it_is_attached_or_detached(self, root: TableName | None) -> None:
         assert self.world.source is not None
         alone = tuple(
-            b.change(table, {"partition_of": root}) if table.name == LATER else table
+            b.change(table, {"partition_of": root}) if table.oid == 103 else table
             for table in self.world.source.tables
         )
         self.change({"source.tables": alone})
 
+    @rule(name=st.sampled_from((LATER, RENAMED)))
+    def it_is_renamed(self, name: TableName) -> None:
+        assert self.world.source is not None
+        tables = tuple(
+            b.change(table, {"name": name}) if table.oid == 103 else table
+            for table in self.world.source.tables
+        )
+        self.change({"source.tables": tables})
+        found = self.world.source.publication
+        if found is not None and 103 in found.tables:
+            self.change({"source.publication.tables": {**found.tables, 103: name}})
+
     @rule()
     def it_is_dropped(self) -> None:
         assert self.world.source is not None
-        left = tuple(table for table in self.world.source.tables if table.name != LATER)
+        left = tuple(table for table in self.world.source.tables if table.oid != 103)
         self.change({"source.tables": left})
         if self.world.source.publication is not None:
             named = self.world.source.publication.tables.items()
-            self.change({"source.publication.tables": {o: n for o, n in named if n != LATER}})
+            self.change({"source.publication.tables": {o: n for o, n in named if o != 103}})
 
     @rule(oid=st.integers(1000, 1002))
     def a_table_is_replaced(self, oid: int) -> None:

@@ -82,6 +82,11 @@ JOINED: dict[str, object] = {
     "source.tables.0.partition_of": TableName("public", "whole"),
     "settled": {ORDERS: 10_000},
 }
+RENAMED: dict[str, object] = {
+    "source.tables.0.name": LATER,
+    "source.publication": publication((101, LATER), (102, ITEMS)),
+    "settled": {LATER: 10_001},
+}
 GONE: dict[str, object] = {
     "source.tables": (source_table(102, ITEMS),),
     "source.publication": publication((102, ITEMS)),
@@ -308,6 +313,22 @@ CASES: list[Case] = [
         JOINED | {"destination.tables.0.partition_of": ITEMS},
         Phase.CATCHING_UP,
         a.DetachPartitions((ORDERS,)),
+    ),
+    # renamed, whatever the slot has confirmed: apply may halt at the new name
+    (
+        STREAMING,
+        RENAMED,
+        Phase.CATCHING_UP,
+        a.RenameTables((a.Renaming(101, ORDERS, LATER),)),
+    ),
+    (STREAMING, RENAMED | {"settled": {}}, Phase.CATCHING_UP, None),
+    (STREAMING, RENAMED | {"destination.tables.0.created": False}, Phase.CATCHING_UP, None),
+    # two exchanged their names: changes have gone into the wrong one
+    (
+        STREAMING,
+        RENAMED | {"source.tables.1.name": ORDERS, "settled": {}},
+        Phase.CATCHING_UP,
+        None,
     ),
     (STREAMING, GONE | ATTACHED, Phase.CATCHING_UP, a.DetachPartitions((ORDERS,))),
     (STREAMING, GONE | {"settled": {}}, Phase.CATCHING_UP, None),

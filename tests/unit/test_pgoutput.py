@@ -1,10 +1,18 @@
-"""Decoding pgoutput: what transactions do to the number of rows."""
+"""Decoding pgoutput: what transactions do to the number of rows, and what they call tables."""
 
 import struct
 
 import pytest
 
-from pgmigrator.core.pgoutput import PREFIX_BYTES, RowChanges, count_commits, net_changes
+from pgmigrator.core.names import TableName
+from pgmigrator.core.pgoutput import (
+    NAMES_BYTES,
+    PREFIX_BYTES,
+    RowChanges,
+    count_commits,
+    names_of_next,
+    net_changes,
+)
 
 A, B = 16384, 16385
 
@@ -59,3 +67,38 @@ def test_truncate_forgets_what_was_there() -> None:
 def test_commits_are_counted_whatever_they_hold() -> None:
     assert count_commits([commit(1), insert(A), commit(2)]) == 2
     assert count_commits([]) == 0
+
+
+def begin(commit_lsn: int) -> bytes:
+    return struct.pack(">cQQI", b"B", commit_lsn, 0, 7)
+
+
+def relation(table: int, name: str) -> bytes:
+    return struct.pack(">cI", b"R", table) + f"shop\0{name}\0d".encode() + b"columns" * 30
+
+
+OLD, NEW, OTHER = (TableName("shop", name) for name in ("a" * 63, "new", "other"))
+APPLIED = [begin(90), relation(A, "a" * 63), insert(A), relation(B, "other"), delete(B)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "names"),
+    [
+        ([], {}),
+        (APPLIED, {}),
+        # a name that was told before is not told again
+        ([*APPLIED, begin(100), insert(A)], {A: (OLD,)}),
+        ([*APPLIED, begin(100), truncate(A, B)], {A: (OLD,), B: (OTHER,)}),
+        ([*APPLIED, begin(100), relation(A, "new"), insert(A), delete(A)], {A: (NEW,)}),
+        # it renames the table that it writes to; whoever only names it has not changed it
+        ([*APPLIED, begin(100), insert(A), relation(A, "new"), insert(A)], {A: (OLD, NEW)}),
+        ([*APPLIED, begin(100), relation(A, "new"), delete(B)], {B: (OTHER,)}),
+        # what comes after it says nothing
+        ([*APPLIED, begin(100), insert(A), begin(110), relation(A, "new"), insert(A)], {A: (OLD,)}),
+    ],
+)
+def test_the_next_transaction_tells_names(
+    messages: list[bytes], names: dict[int, tuple[TableName, ...]]
+) -> None:
+    prefixes = [m if m[:1] == b"T" else m[:NAMES_BYTES] for m in messages]
+    assert names_of_next(prefixes, 100) == names

@@ -285,6 +285,13 @@ FIRES: list[Case] = [
         {"source.tables": (source_table(101, ORDERS),)},
     ),
     (
+        "tables_renamed",
+        DEGRADES,
+        f"table {TableName('public', 'later')}",
+        STREAMING,
+        {"source.tables.1.name": TableName("public", "later")},
+    ),
+    (
         "tables_resynced",
         DEGRADES,
         f"table {ORDERS}",

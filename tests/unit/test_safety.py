@@ -73,6 +73,8 @@ JOINED: dict[str, object] = {
     "source.tables.0.partition_of": ITEMS,
     "settled": {ORDERS: 10_000},
 }
+RENAMED: dict[str, object] = {"source.tables.0.name": LATER, "settled": {LATER: 10_001}}
+TO_LATER = a.RenameTables((a.Renaming(101, ORDERS, LATER),))
 GONE: dict[str, object] = {
     "source.tables": (source_table(102, ITEMS),),
     "source.publication": publication((102, ITEMS)),
@@ -99,6 +101,7 @@ SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
     (a.DetachPartitions((ORDERS,)), STREAMING, DETACHED),
     (a.DetachPartitions((ORDERS,)), STREAMING, DETACHED | GONE),
     (a.AttachPartitions((ORDERS,)), STREAMING, JOINED),
+    (TO_LATER, STREAMING, RENAMED),
     (a.DropTables((ORDERS,)), STREAMING, GONE | IDLE),
     (a.EnableSubscription(), STREAMING, {"destination.subscription.enabled": False}),
     (a.RememberStart(), STREAMING, {"destination.start_remembered": False}),
@@ -148,6 +151,7 @@ WITHDRAWN = "only tables to be copied anew are withdrawn"
 EMPTIED = "only idle tables of ours are emptied"
 JOINS = "only what the source attached is attached"
 LOOSE = "only what the source detached is detached"
+RENAMES = "only what the source renamed is renamed"
 DROPPED = "only tables that we created and the source dropped are dropped"
 PARTITION: dict[str, object] = {"source.tables.0.partition_of": ITEMS}
 NOT_CREATED: dict[str, object] = {"destination.tables.0.created": False}
@@ -167,6 +171,14 @@ DOUBTS: list[dict[str, object]] = [
     {"source.counting_since": "never 2"},
     {"source.counting_since": ""},
     {"destination.tables.1.baseline": None},
+]
+NO_RENAMING: list[dict[str, object]] = [
+    NOT_CREATED,
+    {"settled": {}},
+    {"destination.tables.0.source_oid": 999},
+    {"destination.tables.1.name": LATER},
+    {"source.tables.1.name": ORDERS},
+    {"source.tables.0.oid": 999},
 ]
 ONLY_OURS = "only our own database is changed"
 HEALTHY = "no healthy table leaves the publication"
@@ -283,6 +295,8 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
     (JOINS, a.AttachPartitions((ORDERS,)), STREAMING, JOINED | NOT_CREATED),
     (JOINS, a.AttachPartitions((ORDERS,)), STREAMING, JOINED | {"settled": {}}),
     (JOINS, a.AttachPartitions((ORDERS,)), STREAMING, JOINED | {"settled": {ORDERS: 10_001}}),
+    (RENAMES, TO_LATER, STREAMING, {}),
+    *((RENAMES, TO_LATER, STREAMING, RENAMED | facts) for facts in NO_RENAMING),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | NOT_CREATED),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | THEIR_ROWS),

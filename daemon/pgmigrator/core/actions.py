@@ -4,6 +4,7 @@ An action is plain data; `runtime/act.py` pairs each with the function of `postg
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pgmigrator.core.names import TableName
 
@@ -135,6 +136,22 @@ class AttachPartitions(Action):
     """Attach tables as partitions that the source has attached since they came."""
 
     tables: tuple[TableName, ...]
+
+
+class Renaming(NamedTuple):
+    """A table of the source that has another name than its counterpart here."""
+
+    #: on the source
+    oid: int
+    old: TableName
+    new: TableName
+
+
+@dataclass(frozen=True, slots=True)
+class RenameTables(Action):
+    """Rename tables, or move them to another schema, as the source has done."""
+
+    tables: tuple[Renaming, ...]
 
 
 @dataclass(frozen=True, slots=True)

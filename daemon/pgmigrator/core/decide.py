@@ -360,6 +360,8 @@ def _roles(obs: Observation) -> tuple[a.CreateRoles, ...]:
 def _follow(obs: Observation) -> tuple[a.Action, ...]:
     """What follows the source's tables: those that come, go, or are replaced."""
     offers: list[a.Action] = []
+    if names := follow.to_rename(obs):
+        offers.append(a.RenameTables(names))
     if alone := follow.to_detach(obs):
         offers.append(a.DetachPartitions(alone))
     for inserts in (False, True):

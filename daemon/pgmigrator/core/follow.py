@@ -3,10 +3,12 @@
 What stands for some ticks is followed (see settling.py). A table that comes is created here, then
 published and copied like any other. One that is to be copied anew is withdrawn from the
 publication, taken out of the subscription and emptied; then it comes like a new one. One that goes
-is detached from its partitioned table, taken out of the subscription and dropped.
+is detached from its partitioned table, taken out of the subscription and dropped. One that is
+renamed is renamed here: its oid, which our bookkeeping has, tells it from one that comes.
 """
 
 from pgmigrator.core import plan
+from pgmigrator.core.actions import Renaming
 from pgmigrator.core.model import DestinationTable, Observation
 from pgmigrator.core.names import TableName
 
@@ -35,10 +37,12 @@ def to_restore(obs: Observation) -> plan.Tables:
     if obs.source is None or obs.destination is None:
         return ()
     there = plan.destination_tables(obs)
+    here_by_another_name = {item.new for item in renamed(obs)}
     missing = [
         (table.oid, table.name)
         for table in obs.source.tables
         if table.name not in there
+        and table.name not in here_by_another_name
         and table.name in obs.settled
         and (table.partition_of is None or is_applied(obs, obs.settled[table.name]))
     ]
@@ -57,11 +61,36 @@ def gone(obs: Observation) -> tuple[TableName, ...]:
     """Tables that we created, and that the source has no more under that name."""
     if obs.source is None:
         return ()
-    exists = {table.name for table in obs.source.tables}
+    exists = {table.name for table in obs.source.tables} | {item.old for item in renamed(obs)}
     return tuple(
         name
         for name, table in plan.destination_tables(obs).items()
         if table.created and name not in exists
+    )
+
+
+def renamed(obs: Observation) -> tuple[Renaming, ...]:
+    """Tables that the source has under a name that nothing has here, and not under ours any more.
+
+    While something has had the new name here, changes went into that: then it is no renaming.
+    """
+    if obs.source is None:
+        return ()
+    names = {table.oid: table.name for table in obs.source.tables}
+    exists = set(names.values())
+    there = plan.destination_tables(obs)
+    return tuple(
+        Renaming(table.source_oid, old, names[table.source_oid])
+        for old, table in there.items()
+        if table.source_oid in names and old not in exists and names[table.source_oid] not in there
+    )
+
+
+def to_rename(obs: Observation) -> tuple[Renaming, ...]:
+    """Tables to rename here; whether apply is past their old names, apply itself must show."""
+    there = plan.destination_tables(obs)
+    return tuple(
+        item for item in renamed(obs) if item.new in obs.settled and there[item.old].created
     )
 
 

@@ -31,6 +31,15 @@ def quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def quote_literal(text: str) -> str:
+    """Quote a string.
+
+    >>> quote_literal("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class TableName:
     """A schema-qualified table name as the catalogs hold it, unquoted."""

@@ -290,6 +290,26 @@ def _only_what_the_source_attached_is_attached(action: a.Action, obs: Observatio
     )
 
 
+def _only_what_the_source_renamed_is_renamed(action: a.Action, obs: Observation) -> bool:
+    """Ours, which nobody else's changes can have reached under the old or the new name."""
+    if not isinstance(action, a.RenameTables):
+        return True
+    if obs.source is None or obs.destination is None:
+        return False
+    there = {table.name: table for table in obs.destination.tables}
+    here = {table.name: table.oid for table in obs.source.tables}
+    return Step.SUBSCRIBED in _steps(obs) and all(
+        item.old in there
+        and there[item.old].created
+        and there[item.old].source_oid == item.oid
+        and item.old not in here
+        and here.get(item.new) == item.oid
+        and item.new not in there
+        and item.new in obs.settled
+        for item in action.tables
+    )
+
+
 def _only_what_we_created_and_the_source_dropped(action: a.Action, obs: Observation) -> bool:
     """And only once apply has passed that, and nothing is replicated into it."""
     if not isinstance(action, a.DropTables):
@@ -384,6 +404,7 @@ CLAIMS: tuple[tuple[str, Claim], ...] = (
     ("only idle tables of ours are emptied", _only_our_idle_tables_are_emptied),
     ("only what the source detached is detached", _only_what_the_source_detached_is_detached),
     ("only what the source attached is attached", _only_what_the_source_attached_is_attached),
+    ("only what the source renamed is renamed", _only_what_the_source_renamed_is_renamed),
     (
         "only tables that we created and the source dropped are dropped",
         _only_what_we_created_and_the_source_dropped,

@@ -121,6 +121,23 @@ async def forget(connection: Connection, table: TableName, *, dropped: bool) -> 
     )
 
 
+async def forget_source(connection: Connection, source_oid: int | None) -> None:
+    """Note that no table stands for one of the source's any more."""
+    await connection.execute(
+        "UPDATE pgmigrator.tables SET source_oid = NULL WHERE source_oid = %s", [source_oid]
+    )
+
+
+async def rename(connection: Connection, old: TableName, new: TableName) -> None:
+    """Note a table's new name, in the transaction that gave it."""
+    await forget(connection, new, dropped=True)  # of one that had the name, and is gone
+    await connection.execute(
+        "UPDATE pgmigrator.tables SET schema_name = %s, table_name = %s"
+        " WHERE schema_name = %s AND table_name = %s",
+        [new.schema, new.name, old.schema, old.name],
+    )
+
+
 async def remember(
     connection: Connection, tables: Iterable[tuple[int | None, TableName]], *, created: bool
 ) -> None:

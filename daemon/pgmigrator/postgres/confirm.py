@@ -11,8 +11,15 @@ from collections.abc import Awaitable, Callable
 
 from psycopg import sql
 
-from pgmigrator.postgres.connect import Connection, SourceWriter, source_writer
+from pgmigrator.errors import Refused
+from pgmigrator.postgres.connect import Connection, SourceWriter, fetch, source_writer
 from pgmigrator.postgres.pair import DatabasePair
+from pgmigrator.postgres.queries import query
+
+#: how long apply may take to pass what an action waits for
+CONFIRM_TIMEOUT_S = 20.0
+#: how often meanwhile it is asked whether apply fails
+SLICES = 5
 
 NUDGE = sql.SQL("SELECT pg_logical_emit_message(true, 'pgmigrator', 'nudge')")
 
@@ -59,6 +66,38 @@ async def everything_applied(
         slot = pair.names.subscription
         confirmed = await until_confirmed(source, destination, slot, lsn, timeout_seconds)
     return confirmed is not None and confirmed >= lsn
+
+
+async def until_passed(pair: DatabasePair, destination: Connection, action: str, why: str) -> None:
+    """Wait until everything that is committed on the source now is applied.
+
+    :raises Refused: not in time; `why` says what that would harm.
+    """
+    if not await everything_applied(pair, destination, action, CONFIRM_TIMEOUT_S):
+        raise Refused(f"{why}: the destination lags too far behind; it is tried again")
+
+
+async def until_passed_or_failing(
+    pair: DatabasePair, destination: Connection, action: str, why: str
+) -> bool:
+    """Wait likewise; False: apply fails, so that each of its attempts starts anew.
+
+    :raises Refused: neither in time; `why` says what that would harm.
+    """
+    before = await _apply_errors(pair, destination)
+    for _ in range(SLICES):
+        if await everything_applied(pair, destination, action, CONFIRM_TIMEOUT_S / SLICES):
+            return True
+        if await _apply_errors(pair, destination) > before:
+            return False
+    raise Refused(f"{why}: the destination lags too far behind; it is tried again")
+
+
+async def _apply_errors(pair: DatabasePair, destination: Connection) -> int:
+    rows = await fetch(
+        destination, query("subscription"), {"subscription": pair.names.subscription}
+    )
+    return int(rows[0]["apply_error_count"]) if rows else 0
 
 
 async def until_inactive(source: SourceWriter, slot: str, timeout_seconds: float) -> bool:

@@ -10,15 +10,14 @@ from collections.abc import Collection
 from psycopg import sql
 
 from pgmigrator.core.names import TableName
-from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping
-from pgmigrator.postgres.confirm import everything_applied
+from pgmigrator.postgres.confirm import until_passed
 from pgmigrator.postgres.connect import Connection, fetch, session
 from pgmigrator.postgres.failures import Failure, attempt
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.rest import OPTIONS, patiently
 
-CONFIRM_TIMEOUT_S = 20.0
+ON_THEIR_WAY = "rows that the DEFAULT partition held before may still be on their way"
 
 _ATTACHED = """
 SELECT n.nspname::text AS schema, r.relname::text AS name,
@@ -89,19 +88,11 @@ async def attach_partitions(
             for table in tables
             for row in await fetch(source, _ATTACHED, {"table": str(table)})
         }
-        await _until_passed(pair, destination)
+        await until_passed(pair, destination, action, ON_THEIR_WAY)
         for table, statement in wanted.items():
             what, work = f"table {table}", _attach(destination, table, statement)
             failures += await attempt(destination, pair.destination, what, work)
     return tuple(failures)
-
-
-async def _until_passed(pair: DatabasePair, destination: Connection) -> None:
-    if not await everything_applied(pair, destination, "AttachPartitions", CONFIRM_TIMEOUT_S):
-        raise Refused(
-            "the destination lags too far behind to attach a partition: rows that the DEFAULT"
-            " partition held before may still be on their way; it is tried again"
-        )
 
 
 async def _attach(destination: Connection, table: TableName, statement: str) -> None:

@@ -5,17 +5,29 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
+from psycopg.errors import ObjectInUse
+from psycopg.rows import DictRow, dict_row
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pgmigrator.core.allowlist import permit
-from pgmigrator.core.names import format_lsn, parse_lsn
-from pgmigrator.core.pgoutput import PREFIX_BYTES, count_commits
+from pgmigrator.core.names import TableName, format_lsn, parse_lsn
+from pgmigrator.core.pgoutput import NAMES_BYTES, PREFIX_BYTES, count_commits, names_of_next
 from pgmigrator.errors import Refused
-from pgmigrator.postgres.connect import Connection, Endpoint, translated
+from pgmigrator.postgres.confirm import NUDGE
+from pgmigrator.postgres.connect import (
+    Connection,
+    Endpoint,
+    SourceWriter,
+    source_writer,
+    translated,
+)
+from pgmigrator.postgres.pair import DatabasePair
+from pgmigrator.postgres.pause import STOP_TIMEOUT_S, applied_lsn
 
 #: Only commits (C), inserts (I), deletes (D) and truncates (T), and of the rows no content.
 #: Everything is a literal: a replication connection knows no parameters.
@@ -60,6 +72,58 @@ async def late_writes(
     0 means none; any other number is at least so many, since counting ends after `limit` changes.
     """
     return count_commits(await peek(connection, slot, publications, upto_changes=limit))
+
+
+#: begins (B), relations (R), deletes (D), inserts (I), truncates (T), updates (U)
+_PEEK_NAMES = """
+SELECT CASE get_byte(data, 0) WHEN 84 THEN data
+                               WHEN 82 THEN substr(data, 1, %(bytes)s)
+                               ELSE substr(data, 1, 9) END AS message
+  FROM pg_logical_slot_peek_binary_changes(%(slot)s, NULL, %(upto_changes)s,
+       'proto_version', '1', 'publication_names', %(publications)s)
+ WHERE get_byte(data, 0) IN (66, 68, 73, 82, 84, 85)
+"""
+#: What was applied may wait in the slot still, since it is confirmed now and then: how many changes
+#: to look through for the first transaction that was not.
+_LOOK_THROUGH = (1, 1000, 1_000_000)
+PEEK_TIMEOUT_S = 60
+
+
+async def next_names(
+    pair: DatabasePair, destination: Connection, action: str, publications: Sequence[str]
+) -> dict[int, tuple[TableName, ...]]:
+    """Return what the next transaction that apply comes to calls its tables, by their oid.
+
+    Apply fails at it, again and again: in between nobody uses the slot.
+
+    :raises Refused: it is in use all the time.
+    """
+    name = pair.names.subscription
+    applied = await applied_lsn(destination, name)
+    listed = ", ".join(sql.Identifier(each).as_string(None) for each in publications)
+    async with source_writer(
+        pair.source, pair.database, action, options={"statement_timeout": f"{PEEK_TIMEOUT_S}s"}
+    ) as source:
+        # peeking reads up to the flushed end of the WAL, and waits where that is amid a record
+        await source.execute(NUDGE)
+        for upto in _LOOK_THROUGH:
+            parameters = {"slot": name, "upto_changes": upto, "publications": listed}
+            rows = await _unless_active(source, parameters | {"bytes": NAMES_BYTES})
+            if found := names_of_next((bytes(row["message"]) for row in rows), applied):
+                return found
+    return {}
+
+
+async def _unless_active(source: SourceWriter, parameters: dict[str, Any]) -> list[DictRow]:
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(ObjectInUse),
+        wait=wait_fixed(0.02),
+        stop=stop_after_delay(STOP_TIMEOUT_S),
+        reraise=True,
+    ):
+        with attempt:
+            return await source.read(_PEEK_NAMES, parameters)
+    raise AssertionError
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,20 +14,20 @@ from psycopg import errors, sql
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping, fingerprint
-from pgmigrator.postgres.confirm import everything_applied
+from pgmigrator.postgres.confirm import until_passed_or_failing
 from pgmigrator.postgres.connect import Connection, fetch, session
 from pgmigrator.postgres.failures import Failure, attempt
 from pgmigrator.postgres.pair import DatabasePair
-from pgmigrator.postgres.queries import query
 from pgmigrator.postgres.rest import OPTIONS, patiently
 
 ACTION = "EmptyTables"
-#: how long apply may take to pass what was published before
-CONFIRM_TIMEOUT_S = 20.0
+ON_THEIR_WAY = "changes to tables that are to be copied anew may still be on their way"
 
 _SUBSCRIBED = """
 SELECT FROM pg_subscription_rel WHERE srrelid = to_regclass(%(table)s)
 """
+_OID = "SELECT to_regclass(%(table)s)::oid::bigint AS oid"
+_PARTITION = "SELECT FROM pg_class WHERE oid = to_regclass(%(table)s) AND relispartition"
 _SHAPE = ("table", "column")
 
 
@@ -38,6 +38,8 @@ class _How(NamedTuple):
     differs: bool
     #: so that the source's rows do not fit
     misshapen: bool
+    #: apply has passed what was published; else it fails
+    passed: bool
 
 
 async def empty_tables(pair: DatabasePair, tables: Collection[TableName]) -> tuple[Failure, ...]:
@@ -55,37 +57,18 @@ async def empty_tables(pair: DatabasePair, tables: Collection[TableName]) -> tup
         session(pair.source, pair.database, ACTION) as source,
         session(pair.destination, pair.database, ACTION, options=OPTIONS) as destination,
     ):
-        await _until_passed(pair, destination)
+        passed = await until_passed_or_failing(pair, destination, ACTION, ON_THEIR_WAY)
         found = await fingerprint.compare(source, destination)
         differing = {item.object for item in found}
         misshapen = {item.object for item in found if item.kind in _SHAPE}
         for table in tables:
-            how = _How(str(table) in differing, str(table) in misshapen)
-            what, work = f"table {table}", _empty(destination, table, how)
+            how = _How(str(table) in differing, str(table) in misshapen, passed)
+            what, work = f"table {table}", _empty(source, destination, table, how)
             failures += await attempt(destination, pair.destination, what, work)
     return tuple(failures)
 
 
-async def _until_passed(pair: DatabasePair, destination: Connection) -> None:
-    before = await _apply_errors(pair, destination)
-    if await everything_applied(pair, destination, ACTION, CONFIRM_TIMEOUT_S):
-        return
-    if await _apply_errors(pair, destination) > before:
-        return
-    raise Refused(
-        "changes to tables that are to be copied anew may still be on their way: the destination"
-        " lags too far behind; it is tried again"
-    )
-
-
-async def _apply_errors(pair: DatabasePair, destination: Connection) -> int:
-    rows = await fetch(
-        destination, query("subscription"), {"subscription": pair.names.subscription}
-    )
-    return int(rows[0]["apply_error_count"]) if rows else 0
-
-
-async def _empty(destination: Connection, table: TableName, how: _How) -> None:
+async def _empty(source: Connection, destination: Connection, table: TableName, how: _How) -> None:
     async def work(connection: Connection) -> None:
         name = sql.Identifier(table.schema, table.name)
         await connection.execute(
@@ -102,12 +85,28 @@ async def _empty(destination: Connection, table: TableName, how: _How) -> None:
                 "it was not created by us and has other columns than the source's:"
                 f" on the destination, DROP TABLE {table};"
             )
-        dropped = how.differs and note.created and await _drop(connection, name, how)
+        # a partition is created again only once apply has passed what shows it
+        droppable = how.passed or not await _is_partition(connection, table)
+        if how.misshapen and not droppable:
+            raise Refused(
+                "apply fails, and until it does not, a partition that is dropped here cannot be"
+                " created again: mend its partitioned table first, as the problems of the schemas"
+                " (schema_drift) say"
+            )
+        dropped = how.differs and note.created and droppable and await _drop(connection, name, how)
         if not dropped:
             await _delete_all(connection, name)
+        if dropped:
+            # changes to it went by here: another table of ours that stood for it has missed them
+            rows = await fetch(source, _OID, {"table": str(table)})
+            await bookkeeping.forget_source(connection, rows[0]["oid"])
         await bookkeeping.forget(connection, table, dropped=dropped)
 
     await patiently(destination, work)
+
+
+async def _is_partition(connection: Connection, table: TableName) -> bool:
+    return bool(await fetch(connection, _PARTITION, {"table": str(table)}))
 
 
 async def _drop(connection: Connection, name: sql.Identifier, how: _How) -> bool:

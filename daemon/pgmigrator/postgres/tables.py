@@ -17,15 +17,14 @@ from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping
 from pgmigrator.postgres.archive import Entry
-from pgmigrator.postgres.confirm import everything_applied
+from pgmigrator.postgres.confirm import until_passed
 from pgmigrator.postgres.connect import Connection, fetch, session
 from pgmigrator.postgres.failures import Failure, attempt
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.rest import OPTIONS, patiently
 
 ACTION = "RestoreTables"
-#: how long apply may take to pass what the dump shows
-CONFIRM_TIMEOUT_S = 60.0
+ON_THEIR_WAY = "rows that its DEFAULT partition held before may still be on their way"
 
 #: what belongs to a table and comes with it, though the table does not need it
 _COMPANIONS = frozenset(
@@ -88,7 +87,7 @@ async def create_tables(
                 failures += await _in_the_way(destination, name)
                 continue
             if not passed and any(entry.type == "TABLE ATTACH" for entry in lacking):
-                await _until_passed(pair, destination)
+                await until_passed(pair, destination, ACTION, ON_THEIR_WAY)
                 passed = True
             failures += await attempt(
                 destination,
@@ -106,14 +105,6 @@ async def _in_the_way(destination: Connection, name: TableName) -> tuple[Failure
         return ()
     reason = "the destination has something else under this name: rename or drop it there"
     return (Failure(f"table {name}", reason),)
-
-
-async def _until_passed(pair: DatabasePair, destination: Connection) -> None:
-    if not await everything_applied(pair, destination, ACTION, CONFIRM_TIMEOUT_S):
-        raise Refused(
-            "the destination lags too far behind to create a partition: rows that its DEFAULT"
-            " partition held before may still be on their way; it is tried again"
-        )
 
 
 async def _create(

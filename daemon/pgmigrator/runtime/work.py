@@ -24,6 +24,7 @@ from pgmigrator.postgres import (
     partitions,
     publication,
     remove,
+    rename,
     renew,
     restore,
     retire,
@@ -304,6 +305,15 @@ async def empty_tables(work: Work, action: a.EmptyTables) -> None:
     _refuse(failures)
 
 
+async def rename_tables(work: Work, action: a.RenameTables) -> None:
+    """See the action."""
+    failures = await rename.rename_tables(
+        work.pair, action.tables, tuple(plan.our_publications(work.obs))
+    )
+    work.observer.expire(work.obs.database)
+    _refuse(failures)
+
+
 async def detach_partitions(work: Work, action: a.DetachPartitions) -> None:
     """See the action."""
     failures = await partitions.detach_partitions(work.pair, action.tables)
@@ -400,6 +410,7 @@ HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {
     a.EmptyTables: empty_tables,
     a.DetachPartitions: detach_partitions,
     a.AttachPartitions: attach_partitions,
+    a.RenameTables: rename_tables,
     a.DropTables: drop_tables,
     a.SynchronizeSequences: synchronize_sequences,
     a.VerifyRowCounts: verify_row_counts,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pgmigrator.core import follow, plan
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
-from pgmigrator.core.names import TableName
+from pgmigrator.core.names import TableName, quote_identifier, quote_literal
 from pgmigrator.core.preflight.finding import (
     DEGRADES,
     NOTE,
@@ -120,7 +120,7 @@ def tables_gone(obs: Observation) -> Iterator[Found]:
     assert obs.destination is not None
     if ended(obs):
         return
-    exists = {table.name for table in obs.source.tables}
+    exists = {table.name for table in obs.source.tables} | {i.old for i in follow.renamed(obs)}
     for table in obs.destination.tables:
         if not (table.created or table.filled) or table.name in exists:
             continue
@@ -130,6 +130,37 @@ def tables_gone(obs: Observation) -> Iterator[Found]:
         elif not table.created:
             fix = f"we did not create it: on the destination, DROP TABLE {table.name};"
         yield DEGRADES, f"table {table.name}", "the source has dropped or renamed it", fix
+
+
+@check("source", DEGRADES)
+def tables_renamed(obs: Observation) -> Iterator[Found]:
+    """Every table has the same name on both sides."""
+    if ended(obs):
+        return
+    there = plan.destination_tables(obs)
+    for _, old, new in follow.renamed(obs):
+        fix = "it is renamed here by itself; if that fails, a problem says why"
+        if not there[old].created:
+            fix = f"we did not create it: on the destination, {_rename(old, new)}"
+        reason = f"the source has renamed it: the destination has it as {old} still"
+        yield DEGRADES, f"table {new}", reason, fix
+
+
+def _rename(old: TableName, new: TableName) -> str:
+    """Return the statements that rename it, in our bookkeeping too."""
+    moved = TableName(new.schema, old.name)
+    statements = ["BEGIN"]
+    if old.schema != new.schema:
+        statements.append(f"ALTER TABLE {old} SET SCHEMA {quote_identifier(new.schema)}")
+    if old.name != new.name:
+        statements.append(f"ALTER TABLE {moved} RENAME TO {quote_identifier(new.name)}")
+    schema, name = quote_literal(new.schema), quote_literal(new.name)
+    before = f"({quote_literal(old.schema)}, {quote_literal(old.name)})"
+    statements.append(
+        f"UPDATE pgmigrator.tables SET schema_name = {schema}, table_name = {name}"  # noqa: S608
+        f" WHERE (schema_name, table_name) = {before}"
+    )
+    return "; ".join((*statements, "COMMIT;"))
 
 
 def _if_worthless(name: TableName) -> str:
@@ -150,8 +181,9 @@ def tables_not_followed(obs: Observation) -> Iterator[Found]:
         return
     assert obs.destination is not None
     there = {table.name: table for table in obs.destination.tables}
+    renamed = {item.new for item in follow.renamed(obs)}
     for table in plan.uncopied(obs):
-        if not plan.replicable(table, obs):
+        if table.name in renamed or not plan.replicable(table, obs):
             continue
         counterpart = there.get(table.name)
         if counterpart is None:
@@ -189,6 +221,7 @@ CHECKS: tuple[Check, ...] = (
     tables_swapped,
     tables_resynced,
     tables_gone,
+    tables_renamed,
     tables_not_followed,
     sequences_missing,
 )

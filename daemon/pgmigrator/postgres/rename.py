@@ -1,0 +1,124 @@
+"""Tables that the source has renamed, or moved to another schema: renamed here too, rows and all.
+
+A change bears the name that its table had when it was made. What was made under the old name must
+be applied before: apply has passed it, or it fails already, and the next transaction that it would
+apply speaks of the table by the new name only. A table that never had the new name here cannot have
+missed a change under it: apply fails at the first one.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from psycopg import sql
+
+from pgmigrator.core.actions import Renaming
+from pgmigrator.core.names import TableName
+from pgmigrator.errors import Refused
+from pgmigrator.postgres import bookkeeping
+from pgmigrator.postgres.confirm import until_passed_or_failing
+from pgmigrator.postgres.connect import Connection, fetch, session
+from pgmigrator.postgres.failures import Failure, attempt
+from pgmigrator.postgres.pair import DatabasePair
+from pgmigrator.postgres.pgoutput import next_names
+from pgmigrator.postgres.rest import OPTIONS, patiently
+
+ACTION = "RenameTables"
+
+_NAMES = """
+SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
+       pg_get_userbyid(n.nspowner)::text AS schema_owner
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.oid = ANY(%(oids)s)
+"""
+_EXISTS = "SELECT to_regclass(%(table)s) IS NOT NULL AS exists"
+
+
+async def rename_tables(
+    pair: DatabasePair, renamings: Collection[Renaming], publications: Sequence[str]
+) -> tuple[Failure, ...]:
+    """Rename tables of ours as the source has renamed them; return what failed.
+
+    :raises Refused: changes under the old names may still be on their way.
+    :raises Unreachable: a server went away.
+    """
+    failures: list[Failure] = []
+    async with (
+        session(pair.source, pair.database, ACTION) as source,
+        session(pair.destination, pair.database, ACTION, options=OPTIONS) as destination,
+    ):
+        rows = await fetch(source, _NAMES, {"oids": [item.oid for item in renamings]})
+        names: dict[int, tuple[TableName, ...]] = {
+            row["oid"]: (TableName(row["schema"], row["name"]),) for row in rows
+        }
+        owners = {row["schema"]: row["schema_owner"] for row in rows}
+        why = "changes under the old names of tables may still be on their way"
+        if not await until_passed_or_failing(pair, destination, ACTION, why):
+            names = await next_names(pair, destination, ACTION, publications)
+            names = {item.oid: names[item.oid] for item in renamings if item.oid in names}
+            if not names:
+                raise Refused(
+                    f"{why}: apply fails at something else before it comes to them; mend that first"
+                )
+        for item in renamings:
+            if seen := names.get(item.oid):
+                what = f"table {item.old}"
+                work = _Renaming(source, destination, owners).run(item, seen)
+                failures += await attempt(destination, pair.destination, what, work)
+    return tuple(failures)
+
+
+class _Renaming:
+    def __init__(
+        self, source: Connection, destination: Connection, owners: Mapping[str, str]
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        #: owners of the schemas on the source
+        self._owners = owners
+
+    async def run(self, item: Renaming, seen: Sequence[TableName]) -> None:
+        """Rename a table to what the changes that come next call it."""
+        if item.old in seen and len(seen) == 1:
+            raise Refused(
+                "changes under its old name are still on their way: apply fails at something else"
+                " before it comes to the new one; mend that first"
+            )
+        if len(seen) > 1:
+            raise Refused(
+                "one transaction wrote to it under several names, which no name here can take: on"
+                f" the destination, CREATE TABLE {item.new} (LIKE {item.old} INCLUDING ALL);"
+                " it is then copied anew"
+            )
+        (new,) = seen
+
+        async def work(connection: Connection) -> None:
+            await self._rename(connection, item, new)
+
+        await patiently(self._destination, work)
+
+    async def _rename(self, connection: Connection, item: Renaming, new: TableName) -> None:
+        old = sql.Identifier(item.old.schema, item.old.name)
+        await connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(old))
+        note = (await bookkeeping.read(connection)).get(item.old)
+        if note is None or not note.created or note.source_oid != item.oid:
+            raise Refused("it is not one that we created for that table; it was left alone")
+        # under the lock: until now, no change can have come that means another table
+        (there,) = await fetch(self._source, _EXISTS, {"table": str(item.old)})
+        if there["exists"]:
+            raise Refused("the source has something else under its old name: it stays here")
+        if new.schema != item.old.schema:
+            await connection.execute(
+                sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(
+                    sql.Identifier(new.schema),
+                    sql.Identifier(self._owners.get(new.schema, connection.info.user)),
+                )
+            )
+            await connection.execute(
+                sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(old, sql.Identifier(new.schema))
+            )
+        if new.name != item.old.name:
+            await connection.execute(
+                sql.SQL("ALTER TABLE {} RENAME TO {}").format(
+                    sql.Identifier(new.schema, item.old.name), sql.Identifier(new.name)
+                )
+            )
+        await bookkeeping.rename(connection, item.old, new)

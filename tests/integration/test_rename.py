@@ -1,0 +1,246 @@
+"""Renaming: once nothing is on its way under the old name, only what we created, rows and all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import LiteralString
+
+import psycopg
+import pytest
+
+from pgmigrator.core.actions import Renaming
+from pgmigrator.core.names import TableName
+from pgmigrator.errors import Refused
+from pgmigrator.postgres import bookkeeping, confirm, rename
+from pgmigrator.postgres.connect import session
+from pgmigrator.postgres.failures import Failure
+from tests.fixtures.providers import Postgres
+from tests.integration.replicating import Replicated, replicate, until
+
+ITEM, GOODS, WARES = (TableName("shop", name) for name in ("item", "goods", "wares"))
+GATE: tuple[LiteralString, ...] = ("CREATE TABLE shop.gate (id int PRIMARY KEY)",)
+RENAME: LiteralString = "ALTER TABLE shop.item RENAME TO goods"
+OLD_ROW: LiteralString = "INSERT INTO shop.item VALUES (-1)"
+NEW_ROW: LiteralString = "INSERT INTO shop.goods VALUES (-2)"
+LATE_ROWS: LiteralString = "SELECT id FROM shop.goods WHERE id < 0 ORDER BY 1 DESC"
+
+
+@pytest.fixture
+def replicated(clean_source: Postgres, clean_destination: Postgres) -> Replicated:
+    found: Replicated = replicate(clean_source, clean_destination, GATE)
+    return found
+
+
+@contextmanager
+def apply_held(replicated: Replicated) -> Iterator[None]:
+    """Apply waits at the gate; what the source commits within the block comes after it."""
+    waiting: LiteralString = (
+        "SELECT FROM pg_locks WHERE NOT granted AND relation = 'shop.gate'::regclass"
+    )
+    with psycopg.connect(replicated.destination.dsn(replicated.pair.database)) as gate:
+        gate.execute("LOCK TABLE shop.gate IN SHARE MODE")
+        replicated.on_source("INSERT INTO shop.gate SELECT count(*) FROM shop.gate")
+        until(lambda: replicated.read_destination(waiting))
+        yield
+
+
+def apply_errors(replicated: Replicated) -> int:
+    [(errors,)] = replicated.read_destination(
+        "SELECT apply_error_count FROM pg_stat_subscription_stats WHERE subname = %s",
+        replicated.names.subscription,
+    )
+    return int(errors)
+
+
+def fails(replicated: Replicated) -> None:
+    before = apply_errors(replicated)
+    until(lambda: apply_errors(replicated) > before)
+
+
+def oid_of(replicated: Replicated, table: TableName) -> int:
+    return next(oid for oid, name in replicated.tables if name == table)
+
+
+async def follow(
+    replicated: Replicated, new: TableName = GOODS, old: TableName = ITEM
+) -> tuple[Failure, ...]:
+    renamings = [Renaming(oid_of(replicated, ITEM), old, new)]
+    return await rename.rename_tables(replicated.pair, renamings, [replicated.names.publication])
+
+
+async def notes(replicated: Replicated) -> dict[TableName, bookkeeping.Note]:
+    pair = replicated.pair
+    async with session(pair.destination, pair.database, "test") as connection:
+        return await bookkeeping.read(connection)
+
+
+async def test_a_quiet_table_is_renamed(replicated: Replicated) -> None:
+    replicated.on_source(OLD_ROW, RENAME)
+    assert await follow(replicated) == ()
+    found = await notes(replicated)
+    assert ITEM not in found
+    assert found[GOODS] == bookkeeping.Note(oid_of(replicated, ITEM), created=True, filled=True)
+    assert replicated.read_destination(LATE_ROWS) == [(-1,)]
+    # the stream goes on under the new name; nothing was copied anew
+    replicated.on_source(NEW_ROW, "UPDATE shop.goods SET note = 'x' WHERE id = 1")
+    until(lambda: replicated.read_destination(LATE_ROWS) == [(-1,), (-2,)])
+    until(lambda: replicated.read_destination("SELECT FROM shop.goods WHERE note = 'x'"))
+    assert apply_errors(replicated) == 0
+
+
+async def test_a_busy_table_halts_apply_until_it_is_renamed(replicated: Replicated) -> None:
+    replicated.on_source(OLD_ROW, RENAME, NEW_ROW)
+    fails(replicated)
+    assert await follow(replicated) == ()
+    until(lambda: replicated.read_destination(LATE_ROWS) == [(-1,), (-2,)])
+
+
+# --- the order: what was written under the old name comes first -----------------------------------
+
+
+async def test_renamed_while_old_changes_are_on_their_way_apply_halts_for_ever(
+    replicated: Replicated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(rename, "until_passed_or_failing", at_once)
+    with apply_held(replicated):
+        replicated.on_source(OLD_ROW, RENAME, NEW_ROW)
+        assert await follow(replicated) == ()
+    fails(replicated)
+    fails(replicated)  # again and again
+    assert replicated.read_destination(LATE_ROWS) == []
+
+
+async def test_it_is_renamed_only_once_old_changes_are_applied(
+    replicated: Replicated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with apply_held(replicated):
+        replicated.on_source(OLD_ROW, RENAME, NEW_ROW)
+        monkeypatch.setattr(confirm, "CONFIRM_TIMEOUT_S", 0.5)
+        with pytest.raises(Refused, match="on their way"):
+            await follow(replicated)
+        monkeypatch.undo()
+    fails(replicated)
+    assert replicated.read_destination("SELECT id FROM shop.item WHERE id < 0") == [(-1,)]
+    assert await follow(replicated) == ()
+    until(lambda: replicated.read_destination(LATE_ROWS) == [(-1,), (-2,)])
+
+
+async def test_apply_that_fails_at_something_else_before_is_mended_first(
+    replicated: Replicated,
+) -> None:
+    replicated.on_destination('INSERT INTO shop."odd Näme" VALUES (-7)')
+    replicated.on_source('INSERT INTO shop."odd Näme" VALUES (-7)', OLD_ROW, RENAME, NEW_ROW)
+    fails(replicated)
+    with pytest.raises(Refused, match="mend that first"):
+        await follow(replicated)
+    # the same transaction speaks of it by its old name
+    replicated.on_destination('DELETE FROM shop."odd Näme" WHERE id = -7')
+    fails(replicated)
+    assert await follow(replicated) == ()
+    until(lambda: replicated.read_destination(LATE_ROWS) == [(-1,), (-2,)])
+
+
+async def test_a_failing_transaction_that_bears_the_old_name_is_waited_for(
+    replicated: Replicated,
+) -> None:
+    replicated.on_destination('INSERT INTO shop."odd Näme" VALUES (-7)')
+    replicated.on_source(
+        f'BEGIN; {OLD_ROW}; INSERT INTO shop."odd Näme" VALUES (-7); COMMIT', RENAME, NEW_ROW
+    )
+    fails(replicated)
+    [failure] = await follow(replicated)
+    assert "under its old name are still on their way" in failure.reason
+    assert ITEM in await notes(replicated)
+
+
+async def test_renamed_twice_it_takes_one_name_after_the_other(replicated: Replicated) -> None:
+    replicated.on_source(
+        RENAME,
+        NEW_ROW,
+        "ALTER TABLE shop.goods RENAME TO wares",
+        "INSERT INTO shop.wares VALUES (-3)",
+    )
+    fails(replicated)
+    assert await follow(replicated, WARES) == ()
+    assert GOODS in await notes(replicated)
+    fails(replicated)
+    assert await follow(replicated, WARES, GOODS) == ()
+    rows: LiteralString = "SELECT id FROM shop.wares WHERE id < 0 ORDER BY 1 DESC"
+    until(lambda: replicated.read_destination(rows) == [(-2,), (-3,)])
+
+
+async def test_one_transaction_with_both_names_is_told_with_what_helps(
+    replicated: Replicated,
+) -> None:
+    replicated.on_source(f"BEGIN; {OLD_ROW}; {RENAME}; {NEW_ROW}; COMMIT")
+    fails(replicated)
+    [failure] = await follow(replicated)
+    assert failure.object == f"table {ITEM}"
+    assert "several names" in failure.reason
+    statement = failure.reason[failure.reason.index("CREATE TABLE") :]
+    with psycopg.connect(
+        replicated.destination.dsn(replicated.pair.database), autocommit=True
+    ) as connection:
+        connection.execute(statement[: statement.index(";")].encode())
+    replicated.on_source("INSERT INTO shop.gate VALUES (-1)")
+    until(lambda: replicated.read_destination("SELECT FROM shop.gate WHERE id = -1"))
+
+
+# --- whose it is, and where it goes ---------------------------------------------------------------
+
+
+async def test_it_moves_to_a_schema_that_the_destination_lacks(replicated: Replicated) -> None:
+    replicated.on_source(
+        'CREATE SCHEMA "Größe"',
+        "ALTER TABLE shop.item RENAME TO goods",
+        'ALTER TABLE shop.goods SET SCHEMA "Größe"',
+        'INSERT INTO "Größe".goods VALUES (-2)',
+    )
+    fails(replicated)
+    assert await follow(replicated, TableName("Größe", "goods")) == ()
+    rows: LiteralString = 'SELECT id FROM "Größe".goods WHERE id < 0'
+    until(lambda: replicated.read_destination(rows) == [(-2,)])
+    owner: LiteralString = (
+        "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'Größe'"
+    )
+    assert replicated.read_source(owner) == replicated.read_destination(owner)
+
+
+async def test_a_partition_keeps_its_place(replicated: Replicated) -> None:
+    replicated.on_source(
+        "ALTER TABLE shop.event_1 RENAME TO first", "INSERT INTO shop.event VALUES (-1, 1)"
+    )
+    fails(replicated)
+    event, first = TableName("shop", "event_1"), TableName("shop", "first")
+    renaming = Renaming(oid_of(replicated, event), event, first)
+    publications = [replicated.names.publication]
+    assert await rename.rename_tables(replicated.pair, [renaming], publications) == ()
+    rows: LiteralString = "SELECT tableoid::regclass::text FROM shop.event WHERE id = -1"
+    until(lambda: replicated.read_destination(rows) == [("shop.first",)])
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE pgmigrator.tables SET created = false", "not one that we created"),
+        ("UPDATE pgmigrator.tables SET source_oid = 1", "not one that we created"),
+        ("CREATE TABLE shop.goods (id bigint)", "already exists"),
+    ],
+)
+async def test_what_is_not_ours_is_left_alone(
+    replicated: Replicated, statement: LiteralString, words: str
+) -> None:
+    replicated.on_source(RENAME)
+    replicated.on_destination(statement)
+    [failure] = await follow(replicated)
+    assert words in failure.reason
+    assert replicated.read_destination("SELECT count(*) FROM shop.item") == [(1000,)]
+
+
+async def test_a_name_that_the_source_has_again_stays(replicated: Replicated) -> None:
+    """Changes to the other one may have gone into it."""
+    replicated.on_source(RENAME, "CREATE TABLE shop.item (id bigint PRIMARY KEY)")
+    [failure] = await follow(replicated)
+    assert "stays here" in failure.reason
