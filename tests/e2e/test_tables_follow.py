@@ -139,6 +139,39 @@ def test_tables_that_are_renamed_keep_their_rows(
     arrives(pair, running, client_bin_dir, after)
 
 
+def test_two_tables_that_change_places(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    """They are copied anew: changes have gone into the wrong one."""
+    pair, running = migrating(
+        fresh_pair,
+        daemon,
+        *LEDGER,
+        "CREATE TABLE ledger_new (LIKE ledger INCLUDING ALL)",
+        "INSERT INTO ledger_new SELECT i, 'm' || i FROM generate_series(500, 2000) i",
+    )
+    running.wait_phase("ready")
+    with shop.Application(pair.source) as application:
+        shop.execute(
+            pair.source,
+            "BEGIN; ALTER TABLE ledger RENAME TO ledger_old;"
+            " ALTER TABLE ledger_new RENAME TO ledger; COMMIT",
+            "UPDATE ledger SET note = 'x' WHERE id = 600",
+            "INSERT INTO ledger VALUES (3000, 'y')",
+            "UPDATE ledger_old SET note = 'z' WHERE id = 600",
+        )
+        after = dump(client_bin_dir, pair)
+        running.wait(lambda document: not document["ready"], "the light off", "/cutover/orders")
+        running.wait(
+            lambda _: oid(pair, "ledger_old") is not None and oid(pair, "ledger_new") is None,
+            "the names of the source",
+        )
+        streams(running, "ledger", "ledger_old")
+        running.wait_phase("ready")
+    assert application.errors == []
+    arrives(pair, running, client_bin_dir, after)
+
+
 # --- tables that are copied anew ---------------------------------------------------------------
 
 #: what every ETL does: a new table takes the place of the old one

@@ -244,3 +244,19 @@ async def test_a_name_that_the_source_has_again_stays(replicated: Replicated) ->
     replicated.on_source(RENAME, "CREATE TABLE shop.item (id bigint PRIMARY KEY)")
     [failure] = await follow(replicated)
     assert "stays here" in failure.reason
+
+
+async def test_two_that_change_places_are_noted_to_be_copied_anew(replicated: Replicated) -> None:
+    """Even while apply fails, for the changes to the one went into the other."""
+    odd = TableName("shop", "odd Näme")
+    replicated.on_source(RENAME, 'ALTER TABLE shop."odd Näme" RENAME TO item')
+    replicated.on_source("INSERT INTO shop.item VALUES (1000)")  # a row that the other one has
+    fails(replicated)
+    publications = [replicated.names.publication]
+    first = Renaming(oid_of(replicated, ITEM), ITEM, GOODS, anew=True)
+    assert await rename.rename_tables(replicated.pair, [first], publications) == ()
+    found = await notes(replicated)
+    assert {found[GOODS].resync, found[odd].resync} == {True}
+    second = Renaming(oid_of(replicated, odd), odd, ITEM, anew=True)
+    assert await rename.rename_tables(replicated.pair, [second], publications) == ()
+    assert replicated.read_destination("SELECT count(*) >= 50 FROM shop.item") == [(True,)]

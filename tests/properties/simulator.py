@@ -312,7 +312,10 @@ def _rename_tables(action: a.RenameTables, obs: Observation) -> Worlds:
     tables = obs.destination.tables
     for item in action.tables:
         tables = tuple(
-            replace(table, name=item.new) if table.name == item.old else table for table in tables
+            replace(table, name=item.new, resync=table.resync or item.anew)
+            if table.name == item.old
+            else table
+            for table in tables
         )
         worlds.append(b.change(obs, {"destination.tables": tables}))
     return worlds

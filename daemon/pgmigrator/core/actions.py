@@ -145,6 +145,8 @@ class Renaming(NamedTuple):
     oid: int
     old: TableName
     new: TableName
+    #: changes may have gone into the wrong table: it is copied anew under its new name
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,9 +70,10 @@ def gone(obs: Observation) -> tuple[TableName, ...]:
 
 
 def renamed(obs: Observation) -> tuple[Renaming, ...]:
-    """Tables that the source has under a name that nothing has here, and not under ours any more.
+    """Tables that the source has under a name that nothing has here.
 
-    While something has had the new name here, changes went into that: then it is no renaming.
+    Apply fails at the first change under such a name, so that none is missed. But if another table
+    has taken the old name, its changes went into ours; then both are copied anew.
     """
     if obs.source is None:
         return ()
@@ -80,9 +81,9 @@ def renamed(obs: Observation) -> tuple[Renaming, ...]:
     exists = set(names.values())
     there = plan.destination_tables(obs)
     return tuple(
-        Renaming(table.source_oid, old, names[table.source_oid])
+        Renaming(table.source_oid, old, names[table.source_oid], anew=table.resync or old in exists)
         for old, table in there.items()
-        if table.source_oid in names and old not in exists and names[table.source_oid] not in there
+        if table.source_oid in names and names[table.source_oid] not in there
     )
 
 

@@ -302,7 +302,7 @@ def _only_what_the_source_renamed_is_renamed(action: a.Action, obs: Observation)
         item.old in there
         and there[item.old].created
         and there[item.old].source_oid == item.oid
-        and item.old not in here
+        and (item.anew or item.old not in here)
         and here.get(item.new) == item.oid
         and item.new not in there
         and item.new in obs.settled

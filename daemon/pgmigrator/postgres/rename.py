@@ -4,6 +4,9 @@ A change bears the name that its table had when it was made. What was made under
 be applied before: apply has passed it, or it fails already, and the next transaction that it would
 apply speaks of the table by the new name only. A table that never had the new name here cannot have
 missed a change under it: apply fails at the first one.
+
+If another table has taken the old name, changes may have gone into the wrong one: both are copied
+anew, under their new names.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,6 +25,7 @@ from pgmigrator.postgres.pgoutput import next_names
 from pgmigrator.postgres.rest import OPTIONS, patiently
 
 ACTION = "RenameTables"
+ON_THEIR_WAY = "changes under the old names of tables may still be on their way"
 
 _NAMES = """
 SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
@@ -29,7 +33,8 @@ SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid = ANY(%(oids)s)
 """
-_EXISTS = "SELECT to_regclass(%(table)s) IS NOT NULL AS exists"
+#: whatever has the name; NULL: nothing
+_NAMESAKE = "SELECT to_regclass(%(table)s)::oid::bigint AS oid"
 
 
 async def rename_tables(
@@ -50,13 +55,17 @@ async def rename_tables(
             row["oid"]: (TableName(row["schema"], row["name"]),) for row in rows
         }
         owners = {row["schema"]: row["schema_owner"] for row in rows}
-        why = "changes under the old names of tables may still be on their way"
-        if not await until_passed_or_failing(pair, destination, ACTION, why):
-            names = await next_names(pair, destination, ACTION, publications)
-            names = {item.oid: names[item.oid] for item in renamings if item.oid in names}
-            if not names:
+        if not await until_passed_or_failing(pair, destination, ACTION, ON_THEIR_WAY):
+            # what is copied anew misses nothing
+            known = {
+                item.oid: names[item.oid] for item in renamings if item.anew and item.oid in names
+            }
+            if len(known) < len(renamings):
+                names = await next_names(pair, destination, ACTION, publications) | known
+            if not any(item.oid in names for item in renamings):
                 raise Refused(
-                    f"{why}: apply fails at something else before it comes to them; mend that first"
+                    f"{ON_THEIR_WAY}: apply fails at something else before it comes to them;"
+                    " mend that first"
                 )
         for item in renamings:
             if seen := names.get(item.oid):
@@ -101,9 +110,11 @@ class _Renaming:
         note = (await bookkeeping.read(connection)).get(item.old)
         if note is None or not note.created or note.source_oid != item.oid:
             raise Refused("it is not one that we created for that table; it was left alone")
-        # under the lock: until now, no change can have come that means another table
-        (there,) = await fetch(self._source, _EXISTS, {"table": str(item.old)})
-        if there["exists"]:
+        # under the lock: if it is gone now, no change has come that means another table
+        (namesake,) = await fetch(self._source, _NAMESAKE, {"table": str(item.old)})
+        if item.anew:
+            await bookkeeping.distrust(connection, namesake["oid"])
+        elif namesake["oid"] is not None:
             raise Refused("the source has something else under its old name: it stays here")
         if new.schema != item.old.schema:
             await connection.execute(
@@ -121,4 +132,4 @@ class _Renaming:
                     sql.Identifier(new.schema, item.old.name), sql.Identifier(new.name)
                 )
             )
-        await bookkeeping.rename(connection, item.old, new)
+        await bookkeeping.rename(connection, item.old, new, anew=item.anew)

@@ -108,7 +108,7 @@ def tables_resynced(obs: Observation) -> Iterator[Found]:
             yield (
                 DEGRADES,
                 f"table {table.name}",
-                "it is to be copied anew, as was asked for",
+                "it is to be copied anew: that was asked for, or another table had its name",
                 "wait; if that fails, a problem says why",
             )
 
@@ -138,15 +138,15 @@ def tables_renamed(obs: Observation) -> Iterator[Found]:
     if ended(obs):
         return
     there = plan.destination_tables(obs)
-    for _, old, new in follow.renamed(obs):
+    for _, old, new, anew in follow.renamed(obs):
         fix = "it is renamed here by itself; if that fails, a problem says why"
         if not there[old].created:
-            fix = f"we did not create it: on the destination, {_rename(old, new)}"
+            fix = f"we did not create it: on the destination, {_rename(old, new, anew=anew)}"
         reason = f"the source has renamed it: the destination has it as {old} still"
         yield DEGRADES, f"table {new}", reason, fix
 
 
-def _rename(old: TableName, new: TableName) -> str:
+def _rename(old: TableName, new: TableName, *, anew: bool) -> str:
     """Return the statements that rename it, in our bookkeeping too."""
     moved = TableName(new.schema, old.name)
     statements = ["BEGIN"]
@@ -158,7 +158,7 @@ def _rename(old: TableName, new: TableName) -> str:
     before = f"({quote_literal(old.schema)}, {quote_literal(old.name)})"
     statements.append(
         f"UPDATE pgmigrator.tables SET schema_name = {schema}, table_name = {name}"  # noqa: S608
-        f" WHERE (schema_name, table_name) = {before}"
+        f"{', resync = true' if anew else ''} WHERE (schema_name, table_name) = {before}"
     )
     return "; ".join((*statements, "COMMIT;"))
 
