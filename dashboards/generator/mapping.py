@@ -94,7 +94,7 @@ def _gates() -> Any:
         ),
         [],
         query(gate(), table=True),
-        transformations=[matrix("gate", "where")],
+        transformations=matrix("gate", "where", "Gate"),
     )
 
 
@@ -206,7 +206,7 @@ def _runway() -> Any:
             unit="s",
             min=0,
             runbook="PgMigratorWalRunwayShort",
-            empty="not growing, or unknown",
+            empty="not growing, or NO DATA",
         ),
         query(f"min by (mapping, database) ({of_database('slot_wal_runway_seconds')})", NAME),
         query(
@@ -257,7 +257,7 @@ def _transaction() -> Any:
                 limits["source_transaction_age"] / 4, limits["source_transaction_age"]
             ),
             runbook="PgMigratorSourceTransactionTooOld",
-            empty="none is open",
+            empty="none is open, or NO DATA",
         ),
         query(worst(f"time() - {oldest}"), NAME, instant=True),
     )
@@ -289,7 +289,7 @@ def _eta() -> Any:
             width=4,
             height=8,
             unit="dateTimeFromNow",
-            empty="nothing to predict",
+            empty="nothing to predict, or NO DATA",
         ),
         query(f"1000 * {worst(of_database('copy_eta_timestamp_seconds'))}", NAME, instant=True),
     )
@@ -342,7 +342,7 @@ def _verified_at() -> Any:
             unit="s",
             steps=high_is_bad(limit / 2, limit),
             runbook="PgMigratorVerificationStale",
-            empty="not yet",
+            empty="not yet, or NO DATA",
         ),
         query(worst(f"time() - {at}"), NAME, instant=True),
     )
@@ -357,7 +357,7 @@ def _delta() -> Any:
             unit="short",
             steps=((None, words.PASS), (1, words.FAIL)),
             runbook="PgMigratorContentMismatch",
-            empty="not counted yet",
+            empty="not counted yet, or NO DATA",
         ),
         query(worst(of_database("row_count_delta_rows")), NAME, instant=True),
     )
@@ -373,7 +373,7 @@ def _drift() -> Any:
             unit="short",
             min=0,
             runbook="PgMigratorSchemaDrift",
-            empty="not compared yet",
+            empty="not compared yet, or NO DATA",
         ),
         query(
             worst(of_database("schema_drift_objects"), "mapping", "database", "kind"),
@@ -455,7 +455,7 @@ def _ready_since() -> Any:
             description="When the green light last went on or off since the daemon started.",
             width=6,
             unit="dateTimeFromNow",
-            empty="never",
+            empty="never, or NO DATA",
         ),
         query(f"1000 * {worst(changed)}", NAME, instant=True),
     )
@@ -469,7 +469,7 @@ def _drain() -> Any:
             " as long as the write pause of a cutover.",
             width=6,
             unit="s",
-            empty="no drain yet",
+            empty="no drain yet, or NO DATA",
         ),
         query(worst(of_database("drain_duration_seconds")), NAME, instant=True),
     )
@@ -483,7 +483,7 @@ def _switched_at() -> Any:
             " the slot keeps WAL on the source until `complete`.",
             width=6,
             unit="dateTimeFromNow",
-            empty="not yet",
+            empty="not yet, or NO DATA",
             runbook="PgMigratorSwitchedNotCompleted",
         ),
         query(f"1000 * {worst(of_database('switched_timestamp_seconds'))}", NAME, instant=True),
@@ -499,7 +499,7 @@ def _late_writes() -> Any:
             width=6,
             unit="short",
             steps=((None, words.PASS), (1, words.FAIL)),
-            empty="not switched, or unknown",
+            empty="not switched, or NO DATA",
             runbook="PgMigratorLateWrites",
         ),
         query(worst(of_database("late_writes")), NAME, instant=True),

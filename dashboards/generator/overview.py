@@ -209,7 +209,7 @@ def _runway() -> Any:
             steps=low_is_bad(limits["wal_runway_critical"], limits["wal_runway_warning"]),
             runbook="PgMigratorWalRunwayShort",
             links=(to_mapping(),),
-            empty="not growing, or unknown",
+            empty="not growing, or NO DATA",
         ),
         query(
             f"min by (mapping) ({of_database('slot_wal_runway_seconds')})",
@@ -283,7 +283,7 @@ def _eta() -> Any:
             " copied, or when it cannot be told.",
             width=8,
             unit="dateTimeFromNow",
-            empty="nothing to predict",
+            empty="nothing to predict, or NO DATA",
         ),
         query(
             f"1000 * {worst(of_database('copy_eta_timestamp_seconds'))}",

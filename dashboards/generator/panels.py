@@ -195,11 +195,12 @@ def _organized(columns: Sequence[Column]) -> dict[str, Any]:
 
 def _properties(column: Column) -> list[m.DynamicConfigValue]:
     # the text of an empty table would stand in every empty cell otherwise
-    found = [m.DynamicConfigValue(id_val="noValue", value="-")]
+    found = [
+        m.DynamicConfigValue(id_val="noValue", value="-"),
+        m.DynamicConfigValue(id_val="mappings", value=list(column.mappings)),
+    ]
     if column.unit:
         found.append(m.DynamicConfigValue(id_val="unit", value=column.unit))
-    if column.mappings:
-        found.append(m.DynamicConfigValue(id_val="mappings", value=list(column.mappings)))
     if column.colored:
         cell = {"type": "color-background", "mode": "basic"}
         found.append(m.DynamicConfigValue(id_val="custom.cellOptions", value=cell))
@@ -212,16 +213,21 @@ def _properties(column: Column) -> list[m.DynamicConfigValue]:
     return found
 
 
-def matrix(row: str, column: str) -> m.DataTransformerConfig:
-    """Turn a list of rows into a matrix."""
-    return m.DataTransformerConfig(
-        id_val="groupingToMatrix",
-        options={
-            "columnField": column,
-            "rowField": row,
-            "valueField": "Value",
-            "emptyValue": "null",
-        },
+def matrix(row: str, column: str, title: str) -> tuple[m.DataTransformerConfig, ...]:
+    """Turn a list of rows into a matrix, with a heading for what the rows are."""
+    return (
+        m.DataTransformerConfig(
+            id_val="groupingToMatrix",
+            options={
+                "columnField": column,
+                "rowField": row,
+                "valueField": "Value",
+                "emptyValue": "null",
+            },
+        ),
+        m.DataTransformerConfig(
+            id_val="organize", options={"renameByName": {f"{row}\\{column}": title}}
+        ),
     )
 
 
@@ -260,7 +266,7 @@ def _finish(built: Builder, what: Panel, queries: Sequence[pb.Dataquery]) -> Bui
         .mode(m.ThresholdsMode.ABSOLUTE)
         .steps([m.Threshold(value=value, color=color) for value, color in steps])
     )
-    built = built.mappings(mappings(what.words))
+    built = built.mappings(mappings(what.words, what.empty))
     for bound, setter in ((what.min, "min"), (what.max, "max")):
         if bound is not None:
             built = getattr(built, setter)(bound)

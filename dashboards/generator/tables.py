@@ -112,7 +112,7 @@ def _copies() -> Any:
             min=0,
             max=1,
             steps=((None, words.BLUE),),
-            empty="no table is copied now",
+            empty="no table is copied now, or NO DATA",
         ),
         query(
             f"{done} / clamp_min({estimated}, 1)",
@@ -129,7 +129,7 @@ def _copy_sizes() -> Any:
             description="The same tables, with their estimated size.",
             width=12,
             height=12,
-            empty="no table is copied now",
+            empty="no table is copied now, or NO DATA",
         ),
         [
             Column("mapping", "Mapping"),

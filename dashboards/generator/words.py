@@ -39,13 +39,16 @@ PHASES: Words = dict(
 assert len(WAL) == len(WAL_STATUSES)
 
 
-def mappings(words: Words) -> list[m.ValueMapping]:
-    """Show the word instead of the number, and say so when there is none."""
+def mappings(words: Words, empty: str = NO_DATA) -> list[m.ValueMapping]:
+    """Show the word instead of the number, and `empty` when there is none.
+
+    Grafana prefers a mapping of null to the text that a panel has for no data at all: both are one.
+    """
     known = {
         str(number): m.ValueMappingResult(text=text, color=color, index=index)
         for index, (number, (text, color)) in enumerate(words.items())
     }
-    nothing = m.ValueMappingResult(text=NO_DATA, color=UNKNOWN, index=len(known))
+    nothing = m.ValueMappingResult(text=empty, color=UNKNOWN, index=len(known))
     return [
         m.ValueMap(options=known),
         m.SpecialValueMap(
