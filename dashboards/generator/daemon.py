@@ -7,14 +7,13 @@ from dashboards.generator.panels import (
     Column,
     Panel,
     graph,
-    high_is_bad,
     query,
-    runbook,
     stat_panel,
     table_panel,
 )
 from dashboards.generator.panels import dashboard as build
-from dashboards.generator.queries import of_daemon, of_database, of_mapping, worst
+from dashboards.generator.queries import of_daemon, of_mapping, worst
+from dashboards.generator.shared import daemon_up, report_age
 
 
 def dashboard() -> Any:
@@ -36,33 +35,14 @@ def _rate(selector: str) -> str:
 
 
 def _up() -> Any:
-    return stat_panel(
-        Panel(
-            title="Daemon",
-            description="Whether Prometheus can scrape it.",
-            width=6,
-            words=words.TARGET,
-            links=(runbook("PgMigratorDown"),),
-        ),
-        query(f"min by (instance) ({of_daemon('up')})", "{{instance}}", instant=True),
-    )
+    return daemon_up("Whether Prometheus can scrape it.", width=6)
 
 
 def _age() -> Any:
-    return stat_panel(
-        Panel(
-            title="Age of its report",
-            description="Since it last read the servers; it should be about the refresh interval.",
-            width=6,
-            unit="s",
-            steps=high_is_bad(30, 120),
-            runbook="PgMigratorTicksStalled",
-        ),
-        query(
-            worst(f"time() - {of_database('report_timestamp_seconds')}", "mapping"),
-            "{{mapping}}",
-            instant=True,
-        ),
+    return report_age(
+        "Age of its report",
+        "Since it last read the servers; it should be about the refresh interval.",
+        width=6,
     )
 
 
@@ -173,16 +153,21 @@ def _errors() -> Any:
     )
 
 
-def _event_loop() -> Any:
+def _of_process(title: str, description: str, width: int, unit: str, metric: str) -> Any:
+    """One line for each daemon."""
     return graph(
-        Panel(
-            title="Event loop lag",
-            description="How late the daemon does what is due; over a second it cannot keep up.",
-            width=8,
-            unit="s",
-            min=0,
-        ),
-        query(worst(of_daemon("event_loop_lag_seconds"), "instance"), "{{instance}}"),
+        Panel(title=title, description=description, width=width, unit=unit, min=0),
+        query(worst(of_daemon(metric), "instance"), "{{instance}}"),
+    )
+
+
+def _event_loop() -> Any:
+    return _of_process(
+        "Event loop lag",
+        "How late the daemon does what is due; over a second it cannot keep up.",
+        8,
+        "s",
+        "event_loop_lag_seconds",
     )
 
 
@@ -203,15 +188,8 @@ def _http() -> Any:
 
 
 def _memory() -> Any:
-    return graph(
-        Panel(
-            title="Memory",
-            description="Resident memory of the process.",
-            width=8,
-            unit="bytes",
-            min=0,
-        ),
-        query(worst(of_daemon("process_resident_memory_bytes"), "instance"), "{{instance}}"),
+    return _of_process(
+        "Memory", "Resident memory of the process.", 8, "bytes", "process_resident_memory_bytes"
     )
 
 
@@ -231,13 +209,10 @@ def _cpu() -> Any:
 
 
 def _files() -> Any:
-    return graph(
-        Panel(
-            title="Open files",
-            description="Connections are files too: if it only grows, something leaks.",
-            width=12,
-            unit="short",
-            min=0,
-        ),
-        query(worst(of_daemon("process_open_fds"), "instance"), "{{instance}}"),
+    return _of_process(
+        "Open files",
+        "Connections are files too: if it only grows, something leaks.",
+        12,
+        "short",
+        "process_open_fds",
     )

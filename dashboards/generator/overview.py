@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 from dashboards.generator import words
+from dashboards.generator.databases import NAME
 from dashboards.generator.panels import (
     Column,
     Panel,
@@ -12,7 +13,6 @@ from dashboards.generator.panels import (
     low_is_bad,
     query,
     row_to_mapping,
-    runbook,
     stat_panel,
     table_panel,
     to_mapping,
@@ -21,14 +21,15 @@ from dashboards.generator.panels import (
     dashboard as build,
 )
 from dashboards.generator.queries import (
+    copied,
     light,
     not_passing,
-    of_daemon,
     of_database,
     of_mapping,
     phase,
     worst,
 )
+from dashboards.generator.shared import copy_ends, daemon_up, report_age
 
 from pgmigrator.core.gates import GATES
 from pgmigrator.surface.catalogue import ALERT_LIMITS_SECONDS
@@ -49,7 +50,7 @@ def dashboard() -> Any:
             "": [_light(), _alerts(), _gates()],
             "Databases": [_databases()],
             "Risk": [_lag(), _runway(), _problems(), _blocked()],
-            "Progress": [_copy(), _eta()],
+            "Progress": [_copy(), copy_ends(width=8, height=6)],
             "Daemon": [_report_age(), _servers(), _targets()],
         },
     )
@@ -143,8 +144,6 @@ def _demands() -> dict[str, str]:
 
 def _databases() -> Any:
     since = of_database("database_phase_start_timestamp_seconds")
-    done = of_database("copy_completed_bytes")
-    estimated = of_database("copy_estimated_bytes")
     return table_panel(
         Panel(
             title="Where every database stands",
@@ -166,7 +165,7 @@ def _databases() -> Any:
         ],
         query(phase(), table=True),
         query(f"1000 * {worst(since)}", table=True),
-        query(f"{worst(done)} / clamp_min({worst(estimated)}, 1)", table=True),
+        query(copied(), table=True),
         query(worst(of_database("replication_lag_seconds")), table=True),
         query(
             f"1000 * {worst(of_database('verification_last_success_timestamp_seconds'))}",
@@ -254,7 +253,6 @@ def _blocked() -> Any:
 
 
 def _copy() -> Any:
-    done, estimated = of_database("copy_completed_bytes"), of_database("copy_estimated_bytes")
     return bars(
         Panel(
             title="Initial copy",
@@ -267,48 +265,16 @@ def _copy() -> Any:
             steps=((None, words.BLUE),),
             links=(to_mapping(),),
         ),
-        query(
-            f"{worst(done)} / clamp_min({worst(estimated)}, 1)",
-            "{{mapping}} / {{database}}",
-            instant=True,
-        ),
-    )
-
-
-def _eta() -> Any:
-    return stat_panel(
-        Panel(
-            title="Copy ends",
-            description="Predicted from the rate of the last two minutes. Absent when nothing is"
-            " copied, or when it cannot be told.",
-            width=8,
-            unit="dateTimeFromNow",
-            empty="nothing to predict, or NO DATA",
-        ),
-        query(
-            f"1000 * {worst(of_database('copy_eta_timestamp_seconds'))}",
-            "{{mapping}} / {{database}}",
-            instant=True,
-        ),
+        query(copied(), NAME, instant=True),
     )
 
 
 def _report_age() -> Any:
-    return stat_panel(
-        Panel(
-            title="Age of what you see",
-            description="Since the daemon last read the servers. From two minutes on the light is"
-            " off, whatever it says.",
-            width=8,
-            unit="s",
-            steps=high_is_bad(30, 120),
-            runbook="PgMigratorTicksStalled",
-        ),
-        query(
-            worst(f"time() - {of_database('report_timestamp_seconds')}", "mapping"),
-            "{{mapping}}",
-            instant=True,
-        ),
+    return report_age(
+        "Age of what you see",
+        "Since the daemon last read the servers. From two minutes on the light is off, whatever it"
+        " says.",
+        width=8,
     )
 
 
@@ -330,14 +296,7 @@ def _servers() -> Any:
 
 
 def _targets() -> Any:
-    return stat_panel(
-        Panel(
-            title="Daemon",
-            description="Whether Prometheus can scrape the daemon. While it cannot, everything"
-            " above is unknown.",
-            width=8,
-            words=words.TARGET,
-            links=(runbook("PgMigratorDown"),),
-        ),
-        query(f"min by (instance) ({of_daemon('up')})", "{{instance}}", instant=True),
+    return daemon_up(
+        "Whether Prometheus can scrape the daemon. While it cannot, everything above is unknown.",
+        width=8,
     )

@@ -73,6 +73,14 @@ def gate() -> str:
     return f'label_join({status}, "where", " / ", "mapping", "database")'
 
 
+def copied(name: str = "copy", *labels: str) -> str:
+    """The part of the estimated bytes that is copied."""
+    done, estimated = (
+        worst(of_database(f"{name}_{what}_bytes"), *labels) for what in ("completed", "estimated")
+    )
+    return f"{done} / clamp_min({estimated}, 1)"
+
+
 def not_passing(value: str) -> str:
     """Keep of a gate's numbers those whose gate does not pass."""
     failing = of_database("cutover_gate_status", 'status=~"fail|unknown"')

@@ -3,6 +3,7 @@
 from typing import Any
 
 from dashboards.generator import words
+from dashboards.generator.databases import NAME
 from dashboards.generator.panels import (
     Column,
     Panel,
@@ -13,11 +14,10 @@ from dashboards.generator.panels import (
     table_panel,
 )
 from dashboards.generator.panels import dashboard as build
-from dashboards.generator.queries import of_database, worst
+from dashboards.generator.queries import copied, of_database, worst
 
 from pgmigrator.surface.catalogue import TABLE_SERIES_MAX
 
-NAME = "{{mapping}} / {{database}}"
 TABLE = ("mapping", "database", "schema", "table")
 STATUS = (
     "http://${__field.labels.instance}/status/${__field.labels.mapping}/${__field.labels.database}"
@@ -97,10 +97,6 @@ def _states() -> Any:
 
 
 def _copies() -> Any:
-    done, estimated = (
-        worst(of_database(f"table_copy_{part}_bytes"), *TABLE)
-        for part in ("completed", "estimated")
-    )
     return bars(
         Panel(
             title="Running copies",
@@ -115,7 +111,7 @@ def _copies() -> Any:
             empty="no table is copied now, or NO DATA",
         ),
         query(
-            f"{done} / clamp_min({estimated}, 1)",
+            copied("table_copy", *TABLE),
             "{{database}}: {{schema}}.{{table}}",
             instant=True,
         ),
