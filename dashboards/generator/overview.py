@@ -272,8 +272,8 @@ def _copy() -> Any:
 def _report_age() -> Any:
     return report_age(
         "Age of what you see",
-        "Since the daemon last read the servers. From two minutes on the light is off, whatever it"
-        " says.",
+        "Since the daemon last read the servers. After two minutes (ten refresh intervals, if that"
+        " is more) the light is off, whatever it says.",
         width=8,
     )
 

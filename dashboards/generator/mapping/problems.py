@@ -6,6 +6,9 @@ from dashboards.generator import words
 from dashboards.generator.panels import Column, Panel, query, stat_panel, table_panel
 from dashboards.generator.queries import of_database, of_mapping, worst
 
+BY = ("instance", "mapping", "database", "severity")
+STATUS = "http://${__data.fields.Daemon}/status/${__data.fields.Mapping}?format=text"
+
 
 def row() -> list[Any]:
     """Build the row."""
@@ -17,6 +20,7 @@ def _problems() -> Any:
         Panel(
             title="Open problems",
             description="How many there are. Each with its object, its reason and the exact fix:"
+            " click if you can reach the daemon, or"
             ' curl -s "$URL/status/<mapping>?format=text".',
             width=12,
             empty="No problem is open, or NO DATA",
@@ -33,11 +37,10 @@ def _problems() -> Any:
             ),
             Column("mapping", "Mapping"),
             Column("database", "Database"),
-            Column("Value", "Open", unit="short"),
+            Column("Value", "Open", unit="short", link=("Each with its exact fix", STATUS)),
+            Column("instance", "Daemon"),
         ],
-        query(
-            f"{worst(of_database('problems'), 'mapping', 'database', 'severity')} > 0", table=True
-        ),
+        query(f"{worst(of_database('problems'), *BY)} > 0", table=True),
         sort="Severity",
     )
 
