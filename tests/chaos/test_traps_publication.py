@@ -161,6 +161,7 @@ async def test_a_subscription_dropped_by_someone(replicated: Replicated) -> None
             replicated.marker,
             {replicated.names.publication: seen.source.publication},
             {},
+            {},
             (replicated.marker.source, replicated.marker.destination),
         )
 

@@ -130,7 +130,7 @@ async def take_out(replicated: Replicated) -> None:
     pair, names = replicated.pair, replicated.names
     [item] = [table for table in replicated.tables if table[1] == ITEM]
     await publication.drop_tables(pair.source, pair.database, names, (item,))
-    await subscription.refresh(pair.destination, pair.database, names, [], {})
+    await subscription.refresh(pair.destination, pair.database, names, [], {}, {})
 
 
 def known_to_apply(replicated: Replicated) -> None:
@@ -206,7 +206,7 @@ async def follow_rest(replicated: Replicated) -> None:
     replicated.on_destination(DROP_OLD[0])
     [(oid,)] = replicated.read_source("SELECT 'shop.event_rest'::regclass::oid::bigint")
     await publication.add_tables(pair.source, pair.database, names, ((oid, rest),))
-    await subscription.refresh(pair.destination, pair.database, names, [(oid, rest)], {})
+    await subscription.refresh(pair.destination, pair.database, names, [(oid, rest)], {}, {})
     streaming: LiteralString = (
         "SELECT FROM pg_subscription_rel"
         " WHERE srrelid = 'shop.event_rest'::regclass AND srsubstate = 'r'"

@@ -14,6 +14,7 @@ from pgmigrator.core.marker import Binding, Marker, ServerIdentity, Step, dump, 
 from pgmigrator.core.names import Names, TableName, names
 from pgmigrator.postgres.connect import Endpoint, Side
 from pgmigrator.postgres.pair import DatabasePair
+from pgmigrator.postgres.queries import query
 from pgmigrator.settings import Instance
 from tests.fixtures.databases import create_database, execute
 from tests.fixtures.providers import Postgres
@@ -177,10 +178,22 @@ def _publish(replicated: Replicated) -> None:
     )
 
 
+def storage(replicated: Replicated) -> dict[int, str]:
+    """The storage of the source's tables, as an observation would have it."""
+    return dict(replicated.read_source(f"SELECT oid, storage FROM ({query('storage')}) s"))
+
+
+def _storage(replicated: Replicated, name: TableName) -> tuple[str, str]:
+    where = f"SELECT storage FROM ({query('storage')}) s WHERE s.schema = %s AND s.name = %s"
+    [[here]] = replicated.read_source(where, name.schema, name.name)
+    [[there]] = replicated.read_destination(where, name.schema, name.name)
+    return here, there
+
+
 def _subscribe(replicated: Replicated) -> None:
     values = SQL(", ").join(
-        SQL("({}, {}, {}, {}::regclass, true, false, true)").format(
-            name.schema, name.name, oid, str(name)
+        SQL("({}, {}, {}, {}::regclass, true, false, true, {}, {})").format(
+            name.schema, name.name, oid, str(name), *_storage(replicated, name)
         )
         for oid, name in replicated.tables
     )
@@ -190,6 +203,7 @@ def _subscribe(replicated: Replicated) -> None:
         "CREATE TABLE pgmigrator.tables (schema_name text, table_name text, source_oid bigint,"
         " table_oid oid NOT NULL, created boolean NOT NULL,"
         " resync boolean NOT NULL DEFAULT false, filled boolean NOT NULL DEFAULT false,"
+        " source_storage text, destination_storage text,"
         " PRIMARY KEY (schema_name, table_name))",
         SQL("INSERT INTO pgmigrator.tables VALUES {}").format(values),
         "CREATE TABLE pgmigrator.start AS SELECT pg_postmaster_start_time() AS started_at",

@@ -18,7 +18,7 @@ from tests.chaos.looking import look
 from tests.fixtures.databases import execute
 from tests.fixtures.providers import Postgres
 from tests.fixtures.servers import PairFactory
-from tests.integration.replicating import Replicated, replicate, until
+from tests.integration.replicating import Replicated, replicate, storage, until
 
 HEAP = TableName("shop", "heap")
 #: keyless, with a column without equality, and with an identity of nothing
@@ -60,7 +60,9 @@ async def _publish(replicated: Replicated) -> None:
             Identifier(names.subscription), Identifier(names.insert_only_publication)
         ),
     )
-    await subscription.refresh(pair.destination, pair.database, names, list(tables), baselines)
+    await subscription.refresh(
+        pair.destination, pair.database, names, list(tables), baselines, storage(replicated)
+    )
     until(
         lambda: (
             replicated.read_destination(

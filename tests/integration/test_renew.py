@@ -23,7 +23,7 @@ async def take_out(replicated: Replicated, *tables: TableName) -> None:
     pair, names = replicated.pair, replicated.names
     gone = tuple(table for table in replicated.tables if table[1] in tables)
     await publication.drop_tables(pair.source, pair.database, names, gone)
-    await subscription.refresh(pair.destination, pair.database, names, [], {})
+    await subscription.refresh(pair.destination, pair.database, names, [], {}, {})
 
 
 async def note(replicated: Replicated, table: TableName) -> bookkeeping.Note | None:

@@ -219,7 +219,7 @@ async def test_what_a_copy_has_filled_is_noted_so(replicated: Replicated, tools:
     oid: LiteralString = "SELECT %s::regclass::oid::bigint"
     wanted = [(replicated.read_source(oid, str(name))[0][0], name) for name in (NAMES[2], NAMES[4])]
     await publication.add_tables(pair.source, pair.database, pair.names, tuple(wanted))
-    await subscription.refresh(pair.destination, pair.database, pair.names, wanted, {})
+    await subscription.refresh(pair.destination, pair.database, pair.names, wanted, {}, {})
     found = await notes(replicated)
     assert found[NAMES[2]] == bookkeeping.Note(wanted[0][0], created=True, filled=True)
     assert found[NAMES[4]] == bookkeeping.Note(wanted[1][0], created=False, filled=True)

@@ -5,6 +5,7 @@ import random
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import LiteralString
@@ -13,8 +14,10 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from pgmigrator.core.model import RowCounts
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
+from pgmigrator.postgres.queries import query
 from pgmigrator.postgres.verify import count_rows
 from tests.fixtures.databases import execute
 from tests.fixtures.providers import Postgres
@@ -230,3 +233,164 @@ async def test_whenever_it_is_cancelled_the_subscription_runs_afterwards(
             until(lambda: replicated.subscription() == (True, True), timeout_seconds=10)
     slots = replicated.read_source("SELECT slot_name FROM pg_replication_slots WHERE temporary")
     assert slots == []
+
+
+# --- rows themselves -----------------------------------------------------------------------------
+
+WIDE = TableName("shop", "wide")
+LOOSE = TableName("shop", "loose")
+SAME = TableName("shop", "same")
+MORE: tuple[LiteralString, ...] = (
+    # an order of columns, names and types that would trip a careless comparison
+    'CREATE TABLE shop.wide (r numeric, touched text, "odd ""%s" text, at timestamptz,'
+    ' span interval, f float8, b bytea, m money, PRIMARY KEY ("odd ""%s", r))',
+    "CREATE TABLE shop.loose (a int, b text)",
+    "CREATE TABLE shop.same (a int, b text)",
+    "ALTER TABLE shop.same REPLICA IDENTITY FULL",
+)
+ROWS: tuple[LiteralString, ...] = (
+    "INSERT INTO shop.wide SELECT i, 't', 'k' || i, now() - i * '1 hour'::interval,"
+    " i * '1 minute'::interval, i / 3.0, decode('00ff', 'hex'), i::numeric::money"
+    " FROM generate_series(1, 500) i",
+    "INSERT INTO shop.loose SELECT i, NULL FROM generate_series(1, 100) i",
+    "INSERT INTO shop.same SELECT i % 3, CASE WHEN i % 2 = 0 THEN '' END"
+    " FROM generate_series(1, 100) i",
+)
+
+
+@pytest.fixture
+def wide(clean_source: Postgres, clean_destination: Postgres) -> Replicated:
+    found: Replicated = replicate(clean_source, clean_destination, MORE)
+    found.on_source(*ROWS)
+    until(
+        lambda: all(
+            found.read_destination(f"SELECT count(*) FROM shop.{name}") == [(number,)]
+            for name, number in (("wide", 500), ("loose", 100), ("same", 100))
+        )
+    )
+    return found
+
+
+@contextmanager
+def busy(replicated: Replicated) -> Iterator[None]:
+    """Touch rows of each table all the time."""
+    done = threading.Event()
+
+    def write() -> None:
+        number = 1000
+        with psycopg.connect(
+            replicated.source.dsn(replicated.pair.database), autocommit=True
+        ) as connection:
+            while not done.is_set():
+                number += 1
+                for statement in (
+                    "INSERT INTO shop.wide (r, touched, \"odd \"\"%%s\") VALUES (%s, 'x', 'new')",
+                    "UPDATE shop.wide SET r = r + 100000, touched = 'y' WHERE r = %s - 1",
+                    'DELETE FROM shop.wide WHERE "odd ""%%s" = \'new\' AND r = %s + 99998',
+                    "INSERT INTO shop.loose VALUES (%s, NULL)",
+                    "INSERT INTO shop.same VALUES (%s, NULL)",
+                    "UPDATE shop.same SET b = repeat('ä,\"\\', 2000) WHERE a = %s - 1",
+                    "UPDATE shop.same SET a = a + 1000000 WHERE a = %s - 2",
+                ):
+                    connection.execute(statement, [number])
+                time.sleep(0.002)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+async def compare_rows(replicated: Replicated) -> RowCounts:
+    names = [name for _, name in replicated.tables]
+    return await count_rows(replicated.pair, replicated.tables, pause=nullcontext(), rows_of=names)
+
+
+async def test_rows_are_equal_while_writes_flow(wide: Replicated) -> None:
+    compared: Counter[TableName] = Counter()
+    with busy(wide):
+        for _ in range(ROUNDS):
+            counts = await compare_rows(wide)
+            assert counts.deltas == ()
+            assert counts.differing == frozenset()
+            compared.update(counts.equal.keys())
+    assert compared == {name: ROUNDS for _, name in wide.tables}
+
+
+@pytest.mark.parametrize(
+    ("table", "plant"),
+    [
+        (WIDE, "UPDATE shop.wide SET f = f + 1e-9 WHERE r = 7"),
+        (WIDE, "UPDATE shop.wide SET touched = NULL WHERE r = 7"),
+        (LOOSE, "UPDATE shop.loose SET b = '' WHERE a = 7"),
+        (SAME, "UPDATE shop.same SET b = 'x' WHERE ctid = (SELECT min(ctid) FROM shop.same)"),
+        (ITEM, "UPDATE shop.item SET note = note || ' ' WHERE id = 7"),
+    ],
+)
+async def test_one_other_row_is_found_under_load(
+    wide: Replicated, table: TableName, plant: LiteralString
+) -> None:
+    wide.on_destination(plant)
+    with busy(wide):
+        for _ in range(3):
+            counts = await compare_rows(wide)
+            assert counts.deltas == ()
+            assert counts.differing == {table}
+            assert counts.equal.keys() == {name for _, name in wide.tables} - {table}
+
+
+async def test_rows_that_are_not_asked_for_are_counted_only(wide: Replicated) -> None:
+    wide.on_destination("UPDATE shop.item SET note = '' WHERE id = 7")
+    counts = await count_rows(wide.pair, wide.tables, pause=nullcontext(), rows_of=[WIDE])
+    assert counts.differing == frozenset()
+    assert counts.equal.keys() == {WIDE}
+    assert len(counts.tables) == len(wide.tables)
+
+
+@pytest.mark.parametrize(
+    ("changes", "statements"),
+    [
+        (True, ["TRUNCATE shop.item"]),
+        (True, ["VACUUM (FULL) shop.item"]),
+        (True, ["ALTER TABLE shop.item ALTER note TYPE text USING upper(note)"]),
+        (True, ["ALTER TABLE shop.item ADD x int"]),
+        (True, ["ALTER TABLE shop.item DROP note", "ALTER TABLE shop.item ADD note text"]),
+        (True, ["ALTER TABLE shop.item ADD x timestamptz DEFAULT clock_timestamp()"]),
+        (False, ["ALTER TABLE shop.item ALTER note SET DEFAULT 'x'"]),
+        (False, ["UPDATE shop.item SET note = 'x'", "VACUUM shop.item", "ANALYZE shop.item"]),
+        (
+            False,
+            ["CREATE INDEX ON shop.item (note)", "ALTER TABLE shop.item ALTER note SET NOT NULL"],
+        ),
+        (False, ["ALTER TABLE shop.item ALTER note TYPE varchar"]),
+        (False, ["ALTER TABLE shop.item RENAME note TO remark"]),
+        (False, ["DELETE FROM shop.item", "VACUUM shop.item"]),
+    ],
+)
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_storage_changes_with_whatever_may_change_rows_unseen(
+    replicated: Replicated, side: str, changes: bool, statements: list[LiteralString]
+) -> None:
+    on, read = (
+        (replicated.on_source, replicated.read_source)
+        if side == "source"
+        else (replicated.on_destination, replicated.read_destination)
+    )
+    look = f"SELECT storage FROM ({query('storage')}) s WHERE schema = 'shop' AND name = 'item'"
+    before = read(look)
+    on(*statements)
+    assert (read(look) != before) is changes
+
+
+def test_storage_tells_defaults_of_older_rows_apart(replicated: Replicated) -> None:
+    """Both sides add the same column, one a moment later: its DEFAULT is computed once each."""
+    look = f"SELECT storage FROM ({query('storage')}) s WHERE schema = 'shop' AND name = 'item'"
+    statement: LiteralString = "ALTER TABLE shop.item ADD at timestamptz DEFAULT now()"
+    replicated.on_source(statement)
+    replicated.on_destination(statement)
+    [[here]], [[there]] = replicated.read_source(look), replicated.read_destination(look)
+    assert here.split("/")[1] == there.split("/")[1]  # as many columns
+    assert here.split("/")[2] != there.split("/")[2]

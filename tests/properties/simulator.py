@@ -209,6 +209,7 @@ def _subscribed(obs: Observation) -> tuple[DestinationTable, ...]:
             source_oid=oids[table.name],
             filled=True,
             baseline=kept.get(oids[table.name]),
+            compared=(plan.storage(obs)[oids[table.name]], table.storage),
         )
         if table.state == "" and table.name in oids
         else table
@@ -241,7 +242,13 @@ def _refresh(_: a.RefreshSubscription, obs: Observation) -> Worlds:
     )
     before = zip(obs.destination.tables, done, strict=True)
     noted = tuple(
-        replace(old, source_oid=new.source_oid, filled=new.filled, baseline=new.baseline)
+        replace(
+            old,
+            source_oid=new.source_oid,
+            filled=new.filled,
+            baseline=new.baseline,
+            compared=new.compared,
+        )
         for old, new in before
     )
     return _worlds(obs, {"destination.tables": noted}, {"destination.tables": done})
@@ -369,11 +376,18 @@ def _verify(action: a.VerifyRowCounts, obs: Observation) -> Worlds:
         source_started_at=obs.source.server.started_at,
         destination_started_at=obs.destination.server.started_at,
     )
+    here = {table.name: table.storage for table in obs.source.tables}
+    equal = plan.comparable(obs) & counts.tables
+    tables = tuple(
+        replace(table, compared=(here[table.name], table.storage)) if table.name in equal else table
+        for table in obs.destination.tables
+    )
     return _worlds(
         obs,
         {"destination.subscription.enabled": False},
         {
             "destination.subscription.enabled": True,
+            "destination.tables": tables,
             "row_counts": plan.with_counts(obs.row_counts, counts, action.only)
             if action.only
             else Measured(counts, obs.at, 120.0),

@@ -41,6 +41,8 @@ ORDERS, ITEMS = TableName("public", "orders"), TableName("public", "items")
 SEQUENCE = TableName("public", "orders_id_seq")
 COUNTING = "never 1000000.000000"
 INDEXED = (Step.SCHEMA_DONE, Step.SUBSCRIBED, Step.COPIED, Step.INDEXED)
+#: of any table on the source and on the destination, as long as nothing rewrites it
+STORAGE = ("16400/2", "16500/2")
 
 
 def change(whole: T, changes: Mapping[str, object]) -> T:
@@ -139,6 +141,7 @@ def source_table(oid: int, name: TableName, *, usable: bool = True) -> SourceTab
         identity_reason="" if usable else "it has no primary key",
         estimated_rows=100,
         estimated_bytes=8192,
+        storage=STORAGE[0],
     )
 
 
@@ -204,6 +207,8 @@ def destination_table(name: TableName, state: str = "", **changes: Any) -> Desti
         created=bool(state),
         filled=bool(state),
         synchronized_lsn=1 if state == "r" else None,
+        storage=STORAGE[1],
+        compared=STORAGE if state else None,
     )
     return replace(found, **changes)
 

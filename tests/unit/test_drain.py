@@ -69,6 +69,7 @@ def test_the_evidence_is_a_proof() -> None:
         ({"published": {ITEM: 12}}, "another table"),
         ({"copied_from": {}}, "another table"),
         ({"subscribed": {ITEM: "s"}}, "not streaming yet"),
+        ({"rewritten": frozenset({ITEM})}, "not compared since"),
         ({"unidentified": {ITEM: "no key"}}, "usable identity"),
         ({"enabled": False}, "disabled"),
         ({"worker_running": False}, "apply worker"),

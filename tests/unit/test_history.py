@@ -5,7 +5,7 @@ import pytest
 from pgmigrator.core import history as h
 from pgmigrator.core.history import Counter, History, conclude, observe
 from pgmigrator.core.model import Observation, Phase, Problem, Severity
-from tests.unit.builders import NOW, change, green, history_of, sequence, streaming
+from tests.unit.builders import ITEMS, NOW, ORDERS, change, green, history_of, sequence, streaming
 
 STREAMING = streaming()
 
@@ -230,3 +230,18 @@ def test_problems_remember_since_when() -> None:
     found = conclude(found, Phase.COPYING, False, (), at(10))
     found = conclude(found, Phase.COPYING, False, (one,), at(15))
     assert [p.since for p in h.open_problems(found, (one,))] == [NOW + 15]
+
+
+# --- rows that may have changed unseen -----------------------------------------------------------
+
+
+def test_a_table_is_proven_as_long_as_nothing_rewrites_it() -> None:
+    found = history_of(at(0), at(5))
+    assert found.proven_at == {ORDERS: NOW + 5, ITEMS: NOW + 5}
+    found = observe(found, at(10, source__tables__0__storage="other"))
+    assert found.proven_at == {ORDERS: NOW + 5, ITEMS: NOW + 10}
+    assert observe(found, at(15, source=None)).proven_at == found.proven_at
+
+
+def test_a_new_daemon_proves_nothing_of_a_rewritten_table() -> None:
+    assert ORDERS not in history_of(at(0, destination__tables__0__storage="other")).proven_at

@@ -9,9 +9,11 @@ from pgmigrator.core.pgoutput import (
     NAMES_BYTES,
     PREFIX_BYTES,
     RowChanges,
+    Touched,
     count_commits,
     names_of_next,
     net_changes,
+    touched,
 )
 
 A, B = 16384, 16385
@@ -102,3 +104,89 @@ def test_the_next_transaction_tells_names(
 ) -> None:
     prefixes = [m if m[:1] == b"T" else m[:NAMES_BYTES] for m in messages]
     assert names_of_next(prefixes, 100) == names
+
+
+# --- which rows were touched ---------------------------------------------------------------------
+
+#: a value that is stored out of line, and unchanged
+OUT_OF_LINE = object()
+
+
+def described(table: int, **columns: bool) -> bytes:
+    """Columns, and whether they belong to the identity."""
+    listed = b"".join(
+        bytes([in_key]) + name.encode() + b"\0" + struct.pack(">Ii", 25, -1)
+        for name, in_key in columns.items()
+    )
+    return (
+        struct.pack(">cI", b"R", table)
+        + b"shop\0item\0d"
+        + struct.pack(">H", len(columns))
+        + listed
+    )
+
+
+def row(kind: bytes, *values: object) -> bytes:
+    def encoded(value: object) -> bytes:
+        if value is None:
+            return b"n"
+        text = str(value).encode()
+        return b"u" if value is OUT_OF_LINE else b"t" + struct.pack(">I", len(text)) + text
+
+    return kind + struct.pack(">H", len(values)) + b"".join(map(encoded, values))
+
+
+def change(kind: bytes, table: int, *rows: bytes) -> bytes:
+    return struct.pack(">cI", kind, table) + b"".join(rows)
+
+
+KEYED = described(A, a=False, key=True, b=False)
+WHOLE = described(A, a=True, b=True)
+NO_IDENTITY = described(A, a=False, b=False)
+
+
+@pytest.mark.parametrize(
+    ("messages", "columns", "keys"),
+    [
+        ([KEYED, change(b"I", A, row(b"N", 1, "ä", None))], ("key",), {("ä",)}),
+        ([KEYED, change(b"D", A, row(b"K", None, "x", None))], ("key",), {("x",)}),
+        ([KEYED, change(b"U", A, row(b"N", 1, "x", OUT_OF_LINE))], ("key",), {("x",)}),
+        (
+            [KEYED, change(b"U", A, row(b"K", None, "x", None), row(b"N", 1, "y", 2))],
+            ("key",),
+            {("x",), ("y",)},
+        ),
+        (
+            [WHOLE, change(b"U", A, row(b"O", 1, "long"), row(b"N", 2, OUT_OF_LINE))],
+            ("a", "b"),
+            {("1", "long"), ("2", "long")},
+        ),
+        ([NO_IDENTITY, change(b"I", A, row(b"N", 1, None))], ("a", "b"), {("1", None)}),
+    ],
+)
+def test_rows_are_told_by_their_identity(
+    messages: list[bytes], columns: tuple[str, ...], keys: set[tuple[str | None, ...]]
+) -> None:
+    assert touched(messages, "utf-8", [A]) == {A: Touched(columns, frozenset(keys))}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [WHOLE, change(b"U", A, row(b"N", 2, OUT_OF_LINE))],
+        # altered in between: keys of different columns
+        [
+            KEYED,
+            change(b"D", A, row(b"K", None, "x", None)),
+            WHOLE,
+            change(b"I", A, row(b"N", 1, 2)),
+        ],
+    ],
+)
+def test_a_table_whose_rows_cannot_be_told_is_not_compared(messages: list[bytes]) -> None:
+    assert touched(messages, "utf-8", [A]) == {A: None}
+
+
+def test_other_tables_and_messages_are_no_matter() -> None:
+    messages = [insert(B)[:PREFIX_BYTES], truncate(A), commit(100)]
+    assert touched(messages, "utf-8", [A]) == {}

@@ -3,6 +3,8 @@
 import pytest
 
 from pgmigrator.core import follow, plan
+from pgmigrator.core.actions import VerifyRowCounts
+from pgmigrator.core.decide import decide
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Measured, Observation, RowCountDelta, SchemaItem
 from pgmigrator.core.names import TableName
@@ -205,3 +207,47 @@ def test_a_table_that_could_not_be_counted_anew_is_not_believed_from_before() ->
     assert found is not None
     assert found.value.tables == {ITEMS}
     assert found.value.deltas == ()
+
+
+# --- rows that may have changed unseen -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "rewritten", "uncompared"),
+    [
+        ({}, set(), set()),
+        ({"source.tables.0.storage": "x"}, {ORDERS}, {ORDERS}),
+        ({"destination.tables.0.storage": "x"}, {ORDERS}, {ORDERS}),
+        ({"destination.tables.0.compared": None}, {ORDERS}, {ORDERS}),
+        # its copy runs, and takes what is there
+        ({"source.tables.0.storage": "x", "destination.tables.0.state": "d"}, set(), set()),
+        # the columns differ: rows cannot be compared
+        ({"source.tables.0.storage": "x", "schema": drift("column", ORDERS)}, {ORDERS}, set()),
+        ({"source.tables.0.storage": "x", "schema": None}, {ORDERS}, set()),
+        # known to differ
+        (
+            {
+                "source.tables.0.storage": "x",
+                "row_counts": row_counts(differing=frozenset({ORDERS})),
+            },
+            {ORDERS},
+            set(),
+        ),
+    ],
+)
+def test_rewritten_tables_are_to_be_compared(
+    changes: dict[str, object], rewritten: set[TableName], uncompared: set[TableName]
+) -> None:
+    obs = change(streaming(), changes)
+    assert plan.rewritten(obs) == rewritten
+    assert plan.uncompared(obs) == uncompared
+    offers = decide(obs, ()).offers
+    assert (VerifyRowCounts(frozenset(uncompared)) in offers) is bool(uncompared)
+
+
+def test_a_later_count_forgets_that_rows_differed() -> None:
+    before = row_counts(differing=frozenset({ORDERS, ITEMS}))
+    more = row_counts(tables=frozenset({ITEMS})).value
+    found = plan.with_counts(before, more, frozenset({ITEMS}))
+    assert found is not None
+    assert found.value.differing == {ORDERS}

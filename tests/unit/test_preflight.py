@@ -28,6 +28,7 @@ from tests.unit.builders import (
     fresh,
     marked,
     publication,
+    row_counts,
     slot,
     source_table,
     streaming,
@@ -277,6 +278,13 @@ FIRES: list[Case] = [
         {"source.publication": publication((101, ORDERS))},
     ),
     ("tables_swapped", DEGRADES, f"table {ORDERS}", STREAMING, {"source.tables.0.oid": 999}),
+    (
+        "rows_differ",
+        DEGRADES,
+        f"table {ORDERS}",
+        STREAMING,
+        {"row_counts": row_counts(differing=frozenset({ORDERS}))},
+    ),
     (
         "tables_gone",
         DEGRADES,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from pgmigrator.core import actions as a
 from pgmigrator.core import follow, insert_only, plan
+from pgmigrator.core.drift import is_trigger_mode
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import (
     Observation,
@@ -422,7 +423,7 @@ def _something_to_restore(obs: Observation) -> bool:
     # indexes come after the copy
     left = (plan.drifted_tables(obs) or frozenset()) | {str(name) for name in plan.to_copy(obs)}
     return obs.schema is not None and any(
-        item.missing
+        (item.missing or is_trigger_mode(item.definition))
         and item.kind in POST_DATA
         and item.object not in left
         and not _comes_with_its_table(item)
@@ -442,7 +443,7 @@ def _count(obs: Observation) -> tuple[a.VerifyRowCounts, ...]:
     age = obs.at - obs.row_counts.at
     if age > obs.row_counts.valid_seconds / 2 or (counts.deltas and age > RECOUNT_AFTER_SECONDS):
         return (a.VerifyRowCounts(),)
-    left_out = plan.uncounted(obs)
+    left_out = plan.uncounted(obs) | plan.uncompared(obs)
     if left_out and obs.at - counts.last_at > RECOUNT_AFTER_SECONDS:
         return (a.VerifyRowCounts(left_out),)
     return ()

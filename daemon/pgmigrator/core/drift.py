@@ -87,6 +87,8 @@ class Drift:
         """What to do, in a sentence."""
         if self.statement:
             return f"on the destination: {self.statement};"
+        if self.kind is SchemaKind.TRIGGER and is_trigger_mode(self.source or self.destination):
+            return "wait: until the switch it is an ordinary trigger there, and its mode remembered"
         if self.source is None:
             return f"if it is not needed, drop it from {self.object} on the destination"
         return (
@@ -172,6 +174,11 @@ _ONE_OF_A_KIND = frozenset(
 _NAMED = frozenset({SchemaKind.COLUMN, SchemaKind.CONSTRAINT, SchemaKind.RULE, SchemaKind.POLICY})
 
 
+def is_trigger_mode(definition: str | None) -> bool:
+    """Tell whether a trigger's line is that it is an ALWAYS or REPLICA one."""
+    return definition is not None and definition.startswith(("ENABLE ALWAYS ", "ENABLE REPLICA "))
+
+
 def _typed(column: str) -> str:
     found = _COLUMN.fullmatch(column)
     return f"{found['type']}{found['rest'] or ''}" if found else column
@@ -234,6 +241,8 @@ def _index(drift: Drift) -> str | None:
 
 
 def _trigger(drift: Drift) -> str | None:
+    if is_trigger_mode(drift.source or drift.destination):
+        return None  # remembered by itself
     disable = "DISABLE "
     if drift.source and drift.source.startswith(disable):
         return f"ALTER TABLE {drift.object} {drift.source}"

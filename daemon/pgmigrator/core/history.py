@@ -63,6 +63,8 @@ class History:
     previous_sequences: Mapping[TableName, tuple[int, bool]] | None = None
     current_sequences: Mapping[TableName, tuple[int, bool]] | None = None
     destination: Track | None = None
+    #: when each streaming table was last seen with the rows that were copied or compared
+    proven_at: Mapping[TableName, float] = field(default_factory=dict)
     #: tables that came, went or were replaced on the source
     differing: Mapping[TableName, Sighting] = field(default_factory=dict)
     foreign_writer_at: float | None = None
@@ -80,6 +82,7 @@ def observe(history: History, obs: Observation) -> History:
     history = _wal(history, obs)
     history = _counters(history, obs)
     history = _destination(history, obs)
+    history = _proven(history, obs)
     history = replace(history, differing=settling.observe(history.differing, obs))
     if obs.source is not None:
         positions = {s.name: s.position() for s in obs.source.sequences}
@@ -162,13 +165,23 @@ def _destination(history: History, obs: Observation) -> History:
     )
 
 
+def _proven(history: History, obs: Observation) -> History:
+    if obs.source is None or obs.destination is None:
+        return history
+    rewritten = plan.rewritten(obs)
+    kept = {name: at for name, at in history.proven_at.items() if name in rewritten}
+    now = {t.name: obs.at for t in plan.followed(obs) if t.state == "r" and t.name not in rewritten}
+    return replace(history, proven_at=kept | now)
+
+
 def conclude(
     history: History, phase: Phase, all_pass: bool, problems: tuple[Problem, ...], obs: Observation
 ) -> History:
     """Settle phase, green light and "since" for this tick."""
     # what was not looked at meanwhile may have been anything
-    unwatched = history.concluded_at is not None and obs.at - history.concluded_at > max(
-        3 * obs.policy.refresh_interval_seconds, 15.0
+    unwatched = (
+        history.concluded_at is not None
+        and obs.at - history.concluded_at > obs.policy.fresh_seconds
     )
     since = None if unwatched else history.passing_since
     passing_since = (since or obs.at) if all_pass else None

@@ -127,6 +127,8 @@ class SourceTable:
     partition_collations: tuple[str, ...] = ()
     #: rows updated or deleted, rolled back or not, since `SourceFacts.counting_since`
     changes: int = 0
+    #: its file and columns: another one once its rows may have changed unseen by replication
+    storage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +282,10 @@ class DestinationTable:
     synchronized_lsn: int | None = None
     #: counts of that table right before it was copied; None: none were kept
     baseline: Baseline | None = None
+    #: as in SourceTable.storage
+    storage: str = ""
+    #: storage of the source's table and its own, when last known to hold equal rows; None: never
+    compared: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,6 +395,10 @@ class RowCounts:
     tables: frozenset[TableName]
     #: those that differ
     deltas: tuple[RowCountDelta, ...]
+    #: those whose counts are equal, but not their rows
+    differing: frozenset[TableName] = frozenset()
+    #: those whose rows were compared and are equal, with the storage on both sides
+    equal: Mapping[TableName, tuple[str, str]] = field(default_factory=dict)
     #: when the last of them were counted, in epoch seconds
     last_at: float = 0.0
     #: both servers' start times when it was made: it proves nothing past a restart
@@ -429,6 +439,11 @@ class Policy:
     stable_seconds: float = 30
     refresh_interval_seconds: float = 5
     complete: bool = False
+
+    @property
+    def fresh_seconds(self) -> float:
+        """How long what a tick has read may be relied on."""
+        return max(3 * self.refresh_interval_seconds, 15.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

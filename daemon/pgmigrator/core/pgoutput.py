@@ -1,11 +1,11 @@
-"""Reading pgoutput messages: how many rows each table gained or lost, and what it is called.
+"""Reading pgoutput messages: rows gained or lost, rows touched, and what tables are called.
 
 Protocol version 1: whole transactions in the order of their commits, none that was rolled back.
 https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pgmigrator.core.names import TableName
@@ -19,6 +19,9 @@ _BEGIN = struct.Struct(">cQ")  # LSN of the commit
 _COMMIT = struct.Struct(">cBQQ")  # flags, LSN of the commit, end LSN of the transaction
 _RELATION = struct.Struct(">cI")
 _TRUNCATE = struct.Struct(">cIB")  # number of tables, options
+
+#: values of the columns that tell a row from others, as text
+Key = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +110,115 @@ def _changes(message: bytes) -> Iterator[tuple[int, RowChanges]]:
             number = _TRUNCATE.unpack_from(message)[1]
             for table in struct.unpack_from(f">{number}I", message, _TRUNCATE.size):
                 yield table, RowChanges(0, truncated=True)
+
+
+# --- which rows were touched ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Rows of one table that were inserted, updated or deleted, by their replica identity."""
+
+    #: all of them, if the table has no identity
+    columns: tuple[str, ...]
+    keys: frozenset[Key]
+
+
+def touched(
+    messages: Iterable[bytes], encoding: str, tables: Collection[int]
+) -> Mapping[int, Touched | None]:
+    """Return which rows the messages touch of some tables, by the source's oid.
+
+    Takes whole messages of these. A row that was updated is there by its old key and by its new
+    one. None if that cannot be told: a key lacks a value that is stored out of line and unchanged,
+    or the table was altered in between.
+    """
+    relations: dict[int, _Relation] = {}
+    keys: dict[int, set[Key]] = {}
+    unclear: set[int] = set()
+    for message in messages:
+        kind, oid = _RELATION.unpack_from(message)
+        match kind:
+            case _ if oid not in tables:
+                pass
+            case b"R":
+                described = _relation(message, encoding)
+                if relations.get(oid, described) != described:
+                    unclear.add(oid)  # altered meanwhile
+                relations[oid] = described
+            case b"I" | b"U" | b"D":
+                found = [relations[oid].key(row) for row in _rows(message, encoding)]
+                keys.setdefault(oid, set()).update(key for key in found if key is not None)
+                if None in found:
+                    unclear.add(oid)
+    return {
+        oid: None if oid in unclear else Touched(relations[oid].key_columns, frozenset(found))
+        for oid, found in keys.items()
+    }
+
+
+class _Unchanged:
+    """A value that the message does not carry."""
+
+
+_Row = list[str | _Unchanged | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Relation:
+    #: name -> it belongs to the replica identity
+    columns: tuple[tuple[str, bool], ...]
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        identity = tuple(name for name, in_key in self.columns if in_key)
+        return identity or tuple(name for name, _ in self.columns)
+
+    def key(self, row: _Row) -> Key | None:
+        wanted = set(self.key_columns)
+        values = [v for (name, _), v in zip(self.columns, row, strict=True) if name in wanted]
+        known = tuple(value for value in values if not isinstance(value, _Unchanged))
+        return known if len(known) == len(values) else None
+
+
+def _relation(message: bytes, encoding: str) -> _Relation:
+    names = message.index(0, message.index(0, _RELATION.size) + 1) + 1
+    number = struct.unpack_from(">xH", message, names)[0]  # after the replica identity
+    at, columns = names + 3, []
+    for _ in range(number):
+        end = message.index(0, at + 1)
+        columns.append((message[at + 1 : end].decode(encoding), bool(message[at] & 1)))
+        at = end + 9  # type and modifier
+    return _Relation(tuple(columns))
+
+
+def _rows(message: bytes, encoding: str) -> Iterator[_Row]:
+    """Yield the old row of an update or delete, if it is there, and the new one of what has one.
+
+    What an update left alone is taken from the old row.
+    """
+    at = _RELATION.size
+    old: _Row | None = None
+    while at < len(message):
+        kind, number = struct.unpack_from(">cH", message, at)
+        at += 3
+        row: _Row = []
+        for _ in range(number):
+            value, at = _value(message, at, encoding)
+            row.append(value)
+        if kind == b"N" and old is not None:
+            row = [o if isinstance(n, _Unchanged) else n for n, o in zip(row, old, strict=True)]
+        old = row
+        yield row
+
+
+def _value(message: bytes, at: int, encoding: str) -> tuple[str | _Unchanged | None, int]:
+    match message[at : at + 1]:
+        case b"n":
+            return None, at + 1
+        case b"u":
+            return _Unchanged(), at + 1
+        case _:
+            start = at + 5
+            end = start + int.from_bytes(message[at + 1 : start], "big")
+            return message[start:end].decode(encoding), end

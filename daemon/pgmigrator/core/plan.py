@@ -258,9 +258,11 @@ def with_counts(
     if before is None:
         return None
     counts = before.value
-    differing = tuple(delta for delta in counts.deltas if delta.table not in wanted)
     added = replace(
-        more, tables=(counts.tables - wanted) | more.tables, deltas=(*differing, *more.deltas)
+        more,
+        tables=(counts.tables - wanted) | more.tables,
+        deltas=(*(delta for delta in counts.deltas if delta.table not in wanted), *more.deltas),
+        differing=(counts.differing - wanted) | more.differing,
     )
     same = (counts.source_started_at, counts.destination_started_at) == (
         more.source_started_at,
@@ -280,6 +282,39 @@ def uncounted(obs: Observation) -> frozenset[TableName]:
         or table.synchronized_lsn is None
         or table.synchronized_lsn >= counts.lsn
     )
+
+
+def storage(obs: Observation) -> dict[int, str]:
+    """Return the storage of the source's tables, by oid."""
+    return {table.oid: table.storage for table in obs.source.tables} if obs.source else {}
+
+
+def rewritten(obs: Observation) -> frozenset[TableName]:
+    """Streaming tables whose rows may have changed on one side unseen by replication.
+
+    ALTER TABLE may compute each row anew, or give it a value from a default. TRUNCATE and VACUUM
+    FULL look the same from outside: whether rows differ is only told by comparing them.
+    """
+    now = {table.name: table.storage for table in obs.source.tables} if obs.source else {}
+    return frozenset(
+        table.name
+        for table in followed(obs)
+        if table.state == "r" and table.compared != (now.get(table.name), table.storage)
+    )
+
+
+def comparable(obs: Observation) -> frozenset[TableName]:
+    """Rewritten tables whose columns are alike on both sides."""
+    drifted = drifted_tables(obs)
+    if drifted is None:
+        return frozenset()
+    return frozenset(name for name in rewritten(obs) if str(name) not in drifted)
+
+
+def uncompared(obs: Observation) -> frozenset[TableName]:
+    """Rewritten tables of which nothing tells yet whether their rows differ."""
+    known = obs.row_counts.value.differing if obs.row_counts else frozenset()
+    return comparable(obs) - known
 
 
 def to_copy(obs: Observation) -> tuple[TableName, ...]:

@@ -114,12 +114,12 @@ class CopyProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """The last exact comparison of row counts."""
+    """The last exact comparison of row counts, and of rows where they were rewritten."""
 
     #: counted on both sides; some of them may differ
     verified_tables: int = 0
     mismatched_tables: int = 0
-    #: tables of the source that it did not cover
+    #: tables of the source that it did not cover, or that were rewritten since
     unverified_tables: int = 0
     #: epoch seconds; None: never
     at: float | None = None

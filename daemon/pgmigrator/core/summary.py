@@ -224,8 +224,8 @@ def _verification(obs: Observation) -> Verification:
     )
     return Verification(
         verified_tables=len(counts.tables),
-        mismatched_tables=len(counts.deltas),
-        unverified_tables=len(followed - counts.tables),
+        mismatched_tables=len(counts.deltas) + len(counts.differing),
+        unverified_tables=len((followed - counts.tables) | plan.uncompared(obs)),
         at=obs.row_counts.at,
         row_count_delta_rows=sum(abs(d.source_rows - d.destination_rows) for d in counts.deltas),
         worst=tuple(worst[:WORST]),

@@ -19,6 +19,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS pgmigrator.tables (schema_name text, table_name text,"
     " source_oid bigint, table_oid oid NOT NULL, created boolean NOT NULL,"
     " resync boolean NOT NULL DEFAULT false, filled boolean NOT NULL DEFAULT false,"
+    " source_storage text, destination_storage text,"
     " PRIMARY KEY (schema_name, table_name))",
 )
 _BASELINES = (
@@ -27,19 +28,26 @@ _BASELINES = (
 )
 _REMEMBER = """
 INSERT INTO pgmigrator.tables
-       (schema_name, table_name, source_oid, table_oid, created, filled)
-SELECT n.nspname, c.relname, %(source_oid)s, c.oid, %(created)s, false
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND c.relkind = 'r'
+       (schema_name, table_name, source_oid, table_oid, created, filled, source_storage,
+        destination_storage)
+SELECT s.schema, s.name, %(source_oid)s, s.oid, %(created)s, false, %(storage)s, s.storage
+  FROM ({storage}) s
+ WHERE s.schema = %(schema)s AND s.name = %(name)s
 ON CONFLICT (schema_name, table_name) DO UPDATE
    SET source_oid = excluded.source_oid, table_oid = excluded.table_oid,
        created = excluded.created OR tables.created AND tables.table_oid = excluded.table_oid,
-       filled = tables.filled AND tables.table_oid = excluded.table_oid
-"""
+       filled = tables.filled AND tables.table_oid = excluded.table_oid,
+       source_storage = excluded.source_storage, destination_storage = excluded.destination_storage
+""".format(storage=query("storage"))
 _FILLED = """
 UPDATE pgmigrator.tables t SET filled = true
   FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
  WHERE r.srrelid = t.table_oid AND s.subname = %s AND NOT t.filled
+"""
+_EQUAL = """
+UPDATE pgmigrator.tables
+   SET source_storage = %(source)s, destination_storage = %(destination)s
+ WHERE schema_name = %(schema)s AND table_name = %(name)s
 """
 
 
@@ -55,6 +63,8 @@ class Note:
     filled: bool = False
     #: an operator wants it copied anew
     resync: bool = False
+    #: storage of the source's table and its own, when last known to hold equal rows
+    compared: tuple[str, str] | None = None
 
 
 async def read(connection: Connection) -> dict[TableName, Note]:
@@ -64,7 +74,11 @@ async def read(connection: Connection) -> dict[TableName, Note]:
         return {}
     return {
         TableName(r["schema_name"], r["table_name"]): Note(
-            r["source_oid"], r["created"], r["filled"], r["resync"]
+            r["source_oid"],
+            r["created"],
+            r["filled"],
+            r["resync"],
+            (r["source_storage"], r["destination_storage"]) if r["source_storage"] else None,
         )
         for r in await fetch(connection, query("bookkeeping"))
     }
@@ -114,7 +128,8 @@ async def forget(connection: Connection, table: TableName, *, dropped: bool) -> 
     statement = (
         "DELETE FROM pgmigrator.tables"
         if dropped
-        else "UPDATE pgmigrator.tables SET source_oid = NULL, filled = false, resync = false"
+        else "UPDATE pgmigrator.tables SET source_oid = NULL, filled = false, resync = false,"
+        " source_storage = NULL, destination_storage = NULL"
     )
     await connection.execute(
         f"{statement} WHERE schema_name = %s AND table_name = %s", [table.schema, table.name]
@@ -148,9 +163,16 @@ async def distrust(connection: Connection, source_oid: int | None) -> None:
 
 
 async def remember(
-    connection: Connection, tables: Iterable[tuple[int | None, TableName]], *, created: bool
+    connection: Connection,
+    tables: Iterable[tuple[int | None, TableName]],
+    *,
+    created: bool,
+    storage: Mapping[int, str] | None = None,
 ) -> None:
-    """Note the source oid of tables, in the caller's transaction; `created`: by us."""
+    """Note the source oid of tables, in the caller's transaction; `created`: by us.
+
+    `storage` is that of the source's tables, read before their rows are copied.
+    """
     for statement in _TABLES:
         await connection.execute(statement)
     async with connection.cursor() as cursor:
@@ -162,6 +184,7 @@ async def remember(
                     "schema": name.schema,
                     "name": name.name,
                     "created": created,
+                    "storage": (storage or {}).get(oid) if oid is not None else None,
                 }
                 for oid, name in tables
             ],
@@ -171,6 +194,20 @@ async def remember(
 async def note_filled(connection: Connection, subscription: str) -> None:
     """Note that what is subscribed now was filled by us, before it may leave the subscription."""
     await connection.execute(_FILLED, [subscription])
+
+
+async def remember_equal(
+    connection: Connection, equal: Mapping[TableName, tuple[str, str]]
+) -> None:
+    """Note with which storage, on the source and here, tables were found to hold equal rows."""
+    async with connection.transaction(), connection.cursor() as cursor:
+        await cursor.executemany(
+            _EQUAL,
+            [
+                {"schema": n.schema, "name": n.name, "source": here, "destination": there}
+                for n, (here, there) in equal.items()
+            ],
+        )
 
 
 async def read_baselines(connection: Connection) -> dict[int, Baseline]:

@@ -16,7 +16,7 @@ from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping, marker, sequences
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
-from pgmigrator.postgres.source import read_database
+from pgmigrator.postgres.source import read_database, read_storage
 
 #: tables asked for their first row in one statement
 _CHUNK = 200
@@ -103,6 +103,7 @@ async def _read_tables(
     parameters = {"subscription_oid": subscription.oid if subscription else 0}
     notes = await bookkeeping.read(connection)
     baselines = await bookkeeping.read_baselines(connection)
+    storage = await read_storage(connection)
     tables = []
     for row in await fetch(connection, query("destination_tables"), parameters):
         name = TableName(row.pop("schema"), row.pop("name"))
@@ -117,6 +118,8 @@ async def _read_tables(
                 filled=note.filled or row["state"] != "",
                 resync=note.resync,
                 baseline=baselines.get(note.source_oid) if note.source_oid else None,
+                storage=storage.get(name, ""),
+                compared=note.compared,
                 **row,
             )
         )

@@ -6,7 +6,7 @@ look, covers who came and went between the first two.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from pgmigrator.core.marker import Marker, ServerIdentity, Step
 from pgmigrator.core.names import TableName, format_lsn
 from pgmigrator.core.report import DrainProof
 from pgmigrator.postgres import bookkeeping, fingerprint, sequences
+from pgmigrator.postgres.bookkeeping import Note
 from pgmigrator.postgres.confirm import flush_lsn, until_confirmed
 from pgmigrator.postgres.connect import (
     Connection,
@@ -31,7 +32,7 @@ from pgmigrator.postgres.connect import (
 from pgmigrator.postgres.destination import start_is_remembered
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.queries import query
-from pgmigrator.postgres.source import read_publications
+from pgmigrator.postgres.source import read_publications, read_storage
 
 ACTION = "drain"
 
@@ -213,6 +214,7 @@ async def _evidence(on: Sides, before: DictRow, *, created: bool) -> Evidence:
         on.destination, query("subscribed_tables"), {"subscription": names.subscription}
     )
     now = await _subscription(on)
+    notes = await bookkeeping.read(on.destination)
     return Evidence(
         source=await _identity(on.source),
         destination=await _identity(on.destination),
@@ -228,9 +230,10 @@ async def _evidence(on: Sides, before: DictRow, *, created: bool) -> Evidence:
         subscribed={_name(row): row["state"] for row in subscribed},
         copied_from={
             name: note.source_oid
-            for name, note in (await bookkeeping.read(on.destination)).items()
+            for name, note in notes.items()
             if note.source_oid is not None and not note.resync
         },
+        rewritten=await _rewritten(on, notes),
         start_remembered=await start_is_remembered(on.destination),
         enabled=now.get("enabled", False),
         worker_running=now.get("worker_running", False),
@@ -239,6 +242,11 @@ async def _evidence(on: Sides, before: DictRow, *, created: bool) -> Evidence:
         counters=now.get("counters") or {},
         **rest,
     )
+
+
+async def _rewritten(on: Sides, notes: Mapping[TableName, Note]) -> frozenset[TableName]:
+    here, there = await read_storage(on.source), await read_storage(on.destination)
+    return frozenset(n for n, note in notes.items() if note.compared != (here.get(n), there.get(n)))
 
 
 async def by_inserts(on: Sides) -> dict[TableName, str]:

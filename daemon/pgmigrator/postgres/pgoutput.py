@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,14 +29,38 @@ from pgmigrator.postgres.connect import (
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.pause import STOP_TIMEOUT_S, applied_lsn
 
-#: Only commits (C), inserts (I), deletes (D) and truncates (T), and of the rows no content.
+#: Only commits (C), inserts (I), deletes (D) and truncates (T), and of the rows no content; what
+#: updates (U) and describes (R) too, and all of it, for tables whose rows are asked for.
 #: Everything is a literal: a replication connection knows no parameters.
 _PEEK = sql.SQL("""
-SELECT CASE get_byte(data, 0) WHEN 84 THEN data ELSE substr(data, 1, {prefix}) END AS message
-  FROM pg_logical_slot_peek_binary_changes({slot}, {upto_lsn}, {upto_changes},
-       'proto_version', '1', 'publication_names', {publications})
- WHERE get_byte(data, 0) IN (67, 68, 73, 84)
+SELECT CASE WHEN get_byte(data, 0) = 84 OR wanted THEN data ELSE substr(data, 1, {prefix}) END
+       AS message
+  FROM (SELECT data,
+               get_byte(data, 0) IN (68, 73, 82, 85)
+               AND ('x' || encode(substr(data, 2, 4), 'hex'))::bit(32)::bigint = ANY ({rows_of})
+               AS wanted
+          FROM pg_logical_slot_peek_binary_changes({slot}, {upto_lsn}, {upto_changes},
+               'proto_version', '1', 'publication_names', {publications})) messages
+ WHERE wanted OR get_byte(data, 0) IN (67, 68, 73, 84)
 """)
+
+
+#: the same text for the same value as in the sessions that compare rows
+TEXT_OPTIONS = {
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+    "search_path": "pg_catalog",
+}
+_OPTIONS = {
+    **TEXT_OPTIONS,
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_read_only": "on",
+}
 
 
 async def peek(
@@ -46,16 +70,19 @@ async def peek(
     *,
     upto_lsn: int | None = None,
     upto_changes: int | None = None,
+    rows_of: Collection[int] = (),
 ) -> list[bytes]:
     """Return the messages that wait in a slot and change a table's number of rows.
 
-    Whole transactions only: with `upto_changes` the one that reaches the limit still ends.
+    Of the tables in `rows_of`, by oid: every message that has their rows, with them. Whole
+    transactions only: with `upto_changes` the one that reaches the limit still ends.
     """
     statement = _PEEK.format(
         prefix=sql.Literal(PREFIX_BYTES),
         slot=sql.Literal(slot),
         upto_lsn=sql.Literal(None if upto_lsn is None else format_lsn(upto_lsn)),
         upto_changes=sql.Literal(upto_changes),
+        rows_of=sql.SQL("{}::bigint[]").format(sql.Literal(list(rows_of))),
         publications=sql.Literal(
             ", ".join(sql.Identifier(name).as_string(None) for name in publications)
         ),
@@ -183,8 +210,7 @@ async def _replication_connection(source: Endpoint, database: str, action: str) 
     return await psycopg.AsyncConnection.connect(
         make_conninfo("", **source.parameters(database, action), replication="database"),
         password=source.password,
-        options="-c search_path=pg_catalog -c statement_timeout=0"
-        " -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=on",
+        options=" ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
         autocommit=True,
         row_factory=dict_row,
     )

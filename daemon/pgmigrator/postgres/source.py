@@ -141,6 +141,12 @@ async def _read_publication(
     return Publication(comment=rows[0]["comment"], whole=whole, tables=tables)
 
 
+async def read_storage(connection: Connection) -> dict[TableName, str]:
+    """Return the storage of each table of either side, as in `SourceTable.storage`."""
+    rows = await fetch(connection, query("storage"))
+    return {TableName(row["schema"], row["name"]): row["storage"] for row in rows}
+
+
 async def read_sizes(connection: Connection) -> dict[int, int]:
     """Read the bytes of every table, by oid: an estimate, none while one of them is locked."""
     try:
@@ -160,11 +166,12 @@ async def _read_tables(connection: Connection, sizes: Mapping[int, int]) -> tupl
     tables = await fetch(connection, query("source_tables"))
     # read after the tables: none of them lacks what is to be said of it
     leaves = {row["oid"]: row for row in await fetch(connection, query("leaf_partitions"))}
+    storage = await read_storage(connection)
     unremarkable = {"reason": "", "collations": ()}
     return tuple(
         SourceTable(
             oid=row["oid"],
-            name=TableName(row["schema"], row["name"]),
+            name=(name := TableName(row["schema"], row["name"])),
             partition_of=TableName(row["root_schema"], row["root_name"])
             if row["root_name"]
             else None,
@@ -176,6 +183,7 @@ async def _read_tables(connection: Connection, sizes: Mapping[int, int]) -> tupl
             partition_reason=leaves.get(row["oid"], unremarkable)["reason"],
             partition_collations=tuple(leaves.get(row["oid"], unremarkable)["collations"]),
             changes=row["changes"],
+            storage=storage.get(name, ""),
         )
         for row in tables
     )

@@ -28,13 +28,15 @@ async def create(
     marker: Marker,
     publications: Mapping[str, Publication],
     baselines: Mapping[int, Baseline],
+    storage: Mapping[int, str],
     identities: tuple[ServerIdentity, ServerIdentity],
 ) -> None:
     """Subscribe to the publications with an initial copy, and mark `subscribed` with it.
 
     `baselines` are what the source counted, before their copy, of tables that are replicated by
-    their inserts alone, by source oid. `identities` are source and destination as they are now: a
-    later change of either means that the copy can no longer be trusted.
+    their inserts alone, by source oid; `storage` is that of all tables, read before that too.
+    `identities` are source and destination as they are now: a later change of either means that the
+    copy can no longer be trusted.
 
     :raises Refused: a table that would be copied into holds a row.
     """
@@ -46,7 +48,7 @@ async def create(
             names_text = ", ".join(sorted(map(str, filled)))
             raise Refused(f"not copying into tables that hold rows: {names_text}")
         # what we created is noted so since the schema was restored
-        await bookkeeping.remember(connection, tables, created=False)
+        await bookkeeping.remember(connection, tables, created=False, storage=storage)
         await bookkeeping.remember_baselines(connection, tables, baselines)
         await remember_start(connection)
         # a time-out that the server has for our role would end the apply worker again and again
@@ -108,6 +110,7 @@ async def refresh(
     names: Names,
     tables: list[tuple[int, TableName]],
     baselines: Mapping[int, Baseline],
+    storage: Mapping[int, str],
 ) -> None:
     """Subscribe to the tables that the publications have gained; each is known to be empty."""
     async with session(destination, database, "refresh") as connection:
@@ -116,7 +119,7 @@ async def refresh(
             raise Refused(f"not copying into tables that hold rows: {names_text}")
         async with connection.transaction():
             # what we created is noted so already
-            await bookkeeping.remember(connection, tables, created=False)
+            await bookkeeping.remember(connection, tables, created=False, storage=storage)
             await bookkeeping.remember_baselines(connection, tables, baselines)
             await bookkeeping.note_filled(connection, names.subscription)
         # refuses to run inside a transaction

@@ -1,14 +1,16 @@
-"""Counting rows on both sides at one LSN, exactly, while the application goes on writing.
+"""Comparing rows on both sides at one LSN, exactly, while the application goes on writing.
 
 A temporary slot gives the source's snapshot at P and, later, the changes after P. The subscription
 is paused only while X, up to which it has applied, is read and the destination's snapshot is
 opened; long transactions on the source are waited for before that, with nothing paused. Then each
-table must hold at X what it held at P plus what the transactions in (P, X] did to it.
+table must hold at X what it held at P plus what the transactions in (P, X] did to it. Where rows
+themselves are compared, by a hash that does not depend on their order, those that these
+transactions touched are left out on both sides.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,14 +19,15 @@ from psycopg import errors, sql
 
 from pgmigrator.core.model import RowCountDelta, RowCounts
 from pgmigrator.core.names import TableName
-from pgmigrator.core.pgoutput import RowChanges, net_changes
+from pgmigrator.core.pgoutput import RowChanges, Touched, net_changes, touched
 from pgmigrator.errors import Refused
 from pgmigrator.postgres.confirm import until_confirmed
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, source_writer
 from pgmigrator.postgres.destination import followed_publications
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.pause import applied_lsn, paused
-from pgmigrator.postgres.pgoutput import exported_slot, peek
+from pgmigrator.postgres.pgoutput import TEXT_OPTIONS, exported_slot, peek
+from pgmigrator.postgres.queries import query
 
 ACTION = "VerifyRowCounts"
 
@@ -43,10 +46,22 @@ _STARTED = "SELECT extract(epoch FROM pg_postmaster_start_time())::float8 AS at"
 #: A snapshot does not survive what gives a table a new file (TRUNCATE, some ALTER TABLE), nor
 #: another table under the same name. The catalog is read in the snapshot, the function is not.
 _COUNT = sql.SQL("""
-SELECT (SELECT count(*) FROM ONLY {table}) AS rows,
+SELECT held.rows, held.hash,
+       (SELECT storage.storage FROM ({storage}) storage WHERE storage.oid = {name}::regclass)
+       AS storage,
        (SELECT c.relfilenode = pg_relation_filenode(c.oid) AND c.oid = coalesce({oid}, c.oid)
           FROM pg_class c WHERE c.oid = {name}::regclass) AS intact
+  FROM (SELECT count(*) AS rows, ({hash})::text AS hash FROM ONLY {table} AS r) held
 """)
+_NO_HASH = sql.SQL("NULL")
+_HASH = sql.SQL('sum(hashtextextended((r.*)::text COLLATE "C", 0))')
+#: as records: one type, and no difference between NULL and NULL
+_UNTOUCHED = sql.SQL(
+    " FILTER (WHERE ROW({key})::text NOT IN"
+    " (SELECT ROW(touched.*)::text FROM unnest({values}) AS touched ({columns})))"
+)
+#: rows touched between the snapshots of which a table may have so many and still be compared
+MAX_TOUCHED = 100_000
 #: the table was dropped or renamed, or somebody holds it locked: it is left for the next time
 _NOT_NOW = (errors.UndefinedTable, errors.InvalidSchemaName, errors.LockNotAvailable)
 
@@ -61,8 +76,20 @@ class _Snapshots:
     lsn: int
     #: oid on the source -> what happened between the snapshots
     changes: Mapping[int, RowChanges]
+    #: oid on the source -> which rows that was, of tables whose rows are compared
+    touched: Mapping[int, Touched | None]
     #: tables that streamed all the time
     streaming: frozenset[TableName]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a table holds in a snapshot."""
+
+    rows: int
+    #: of all rows but those touched between the snapshots; None: not asked for, or there are none
+    hash: str | None
+    storage: str
 
 
 async def count_rows(
@@ -70,9 +97,12 @@ async def count_rows(
     tables: Iterable[tuple[int, TableName]],
     *,
     pause: AbstractAsyncContextManager[object],
+    rows_of: Collection[TableName] = (),
     timeout_seconds: float = 60,
 ) -> RowCounts:
     """Compare the exact number of rows of each table that streams, by oid and name on the source.
+
+    Of the tables in `rows_of`, the rows themselves are compared too.
 
     `pause` is entered while the subscription is stopped, some tens of milliseconds. Tables that do
     not stream, are locked, or were truncated or rewritten while it counted are left out:
@@ -80,21 +110,38 @@ async def count_rows(
 
     :raises Refused: the source's open transactions, or a lag, outlasted `timeout_seconds` each.
     """
-    async with _snapshots(pair, pause, timeout_seconds) as snapshots:
+    tables = tuple(tables)
+    hashed = [oid for oid, name in tables if name in rows_of]
+    async with _snapshots(pair, pause, timeout_seconds, hashed) as snapshots:
         wanted = [table for table in tables if table[1] in snapshots.streaming]
-        compared = set()
+        counted = set()
         deltas = []
+        differing = set()
+        equal = {}
         for oid, name in await _smallest_first(snapshots.source, wanted):
-            counts = await _count_both(snapshots, oid, name)
-            if counts is None:
+            hashing = _hashing(snapshots, oid) if name in rows_of else None
+            both = await _hold(snapshots, oid, name, hashing or _NO_HASH)
+            if both is None:
                 continue
-            compared.add(name)
-            if counts.source_rows != counts.destination_rows:
-                deltas.append(counts)
+            source, destination = both
+            counted.add(name)
+            expected = snapshots.changes.get(oid, RowChanges()).after(source.rows)
+            if expected != destination.rows:
+                deltas.append(
+                    RowCountDelta(
+                        table=name, source_rows=expected, destination_rows=destination.rows
+                    )
+                )
+            elif hashing and source.hash != destination.hash:
+                differing.add(name)
+            elif hashing:
+                equal[name] = (source.storage, destination.storage)
         return RowCounts(
             lsn=snapshots.lsn,
-            tables=frozenset(compared),
+            tables=frozenset(counted),
             deltas=tuple(deltas),
+            differing=frozenset(differing),
+            equal=equal,
             last_at=time.time(),
             source_started_at=await _started_at(snapshots.source),
             destination_started_at=await _started_at(snapshots.destination),
@@ -103,7 +150,10 @@ async def count_rows(
 
 @asynccontextmanager
 async def _snapshots(
-    pair: DatabasePair, pause: AbstractAsyncContextManager[object], timeout_seconds: float
+    pair: DatabasePair,
+    pause: AbstractAsyncContextManager[object],
+    timeout_seconds: float,
+    rows_of: Collection[int],
 ) -> AsyncIterator[_Snapshots]:
     name = pair.names.subscription
     async with (
@@ -129,19 +179,27 @@ async def _snapshots(
                 streaming = before & await _streaming(destination, name)
                 # nothing lies between if no transaction was applied since the slot's snapshot
                 messages = (
-                    await peek(slot.connection, slot.name, followed, upto_lsn=applied)
+                    await peek(
+                        slot.connection, slot.name, followed, upto_lsn=applied, rows_of=rows_of
+                    )
                     if applied > slot.lsn
                     else []
                 )
-        changes = net_changes(messages, applied)
-        lsn = max(applied, slot.lsn)
-        yield _Snapshots(source, destination, lsn, changes, streaming)
+        yield _Snapshots(
+            source,
+            destination,
+            max(applied, slot.lsn),
+            net_changes(messages, applied),
+            touched(messages, source.info.encoding, rows_of),
+            streaming,
+        )
 
 
 @asynccontextmanager
 async def _snapshot_session(endpoint: Endpoint, database: str) -> AsyncIterator[Connection]:
     """Open a session whose first statement opens its snapshot, to be used at leisure."""
-    options = {"statement_timeout": "0", "row_security": "off"}  # off: an error, not fewer rows
+    # row_security off: an error, not fewer rows
+    options = {**TEXT_OPTIONS, "statement_timeout": "0", "row_security": "off"}
     async with session(endpoint, database, ACTION, options=options) as connection:
         if connection.info.server_version >= 170000:
             await connection.execute("SET transaction_timeout = 0")
@@ -174,25 +232,46 @@ async def _smallest_first(
     return sorted(tables, key=lambda table: (pages.get(table[0], 0), table[1]))
 
 
-async def _count_both(snapshots: _Snapshots, oid: int, name: TableName) -> RowCountDelta | None:
+def _hashing(snapshots: _Snapshots, oid: int) -> sql.Composed | sql.SQL | None:
+    """Return what hashes the rows that nothing touched; None: it cannot be told which these are."""
+    if oid not in snapshots.changes and oid not in snapshots.touched:
+        return _HASH
+    rows = snapshots.touched.get(oid)
+    if rows is None or len(rows.keys) > MAX_TOUCHED:
+        return None
+    columns = list(map(sql.Identifier, rows.columns))
+    arrays = [
+        sql.SQL("{}::text[]").format(sql.Literal(list(v))) for v in zip(*rows.keys, strict=True)
+    ]
+    return _HASH + _UNTOUCHED.format(
+        key=sql.SQL(", ").join(sql.SQL("r.{}").format(column) for column in columns),
+        values=sql.SQL(", ").join(arrays),
+        columns=sql.SQL(", ").join(columns),
+    )
+
+
+async def _hold(
+    snapshots: _Snapshots, oid: int, name: TableName, hashing: sql.Composable
+) -> tuple[_Held, _Held] | None:
     source, destination = await asyncio.gather(
-        _count(snapshots.source, name, oid),
-        _count(snapshots.destination, name, None),
+        _held(snapshots.source, name, oid, hashing),
+        _held(snapshots.destination, name, None, hashing),
         return_exceptions=True,  # so that neither goes on alone
     )
     if isinstance(source, BaseException):
         raise source
     if isinstance(destination, BaseException):
         raise destination
-    if source is None or destination is None:
-        return None
-    expected = snapshots.changes.get(oid, RowChanges()).after(source)
-    return RowCountDelta(table=name, source_rows=expected, destination_rows=destination)
+    return None if source is None or destination is None else (source, destination)
 
 
-async def _count(connection: Connection, name: TableName, oid: int | None) -> int | None:
+async def _held(
+    connection: Connection, name: TableName, oid: int | None, hashing: sql.Composable
+) -> _Held | None:
     """Count in the snapshot; None if it cannot be counted now. Keeps no lock on the table."""
     statement = _COUNT.format(
+        storage=sql.SQL(query("storage")),
+        hash=hashing,
         table=sql.Identifier(name.schema, name.name),
         oid=sql.Literal(oid),
         name=sql.Literal(str(name)),
@@ -203,4 +282,4 @@ async def _count(connection: Connection, name: TableName, oid: int | None) -> in
     except _NOT_NOW:
         return None
     assert row is not None
-    return row["rows"] if row["intact"] else None
+    return _Held(row["rows"], row["hash"], row["storage"]) if row["intact"] else None

@@ -214,6 +214,7 @@ async def create_subscription(work: Work, _: a.CreateSubscription) -> None:
         there.marker,
         plan.our_publications(work.obs),
         plan.baselines(work.obs),
+        plan.storage(work.obs),
         (here.server.identity, there.server.identity),
     )
 
@@ -227,7 +228,12 @@ async def refresh_subscription(work: Work, _: a.RefreshSubscription) -> None:
         work.source, work.obs.database, work.names, set(plan.published(work.obs))
     )
     await subscription.refresh(
-        work.destination, work.obs.database, work.names, tables, plan.baselines(work.obs)
+        work.destination,
+        work.obs.database,
+        work.names,
+        tables,
+        plan.baselines(work.obs),
+        plan.storage(work.obs),
     )
 
 
@@ -354,7 +360,11 @@ async def verify_row_counts(work: Work, action: a.VerifyRowCounts) -> None:
     started = time.time()
     wanted = action.only or {table.name for table in plan.followed(work.obs)}
     tables = [(o, n) for o, n in plan.published(work.obs).items() if n in wanted]
-    counts = await verify.count_rows(work.pair, tables, pause=work.unit.pause)
+    counts = await verify.count_rows(
+        work.pair, tables, pause=work.unit.pause, rows_of=plan.comparable(work.obs)
+    )
+    async with session(work.destination, work.obs.database, "mark") as connection:
+        await bookkeeping.remember_equal(connection, counts.equal)
     spent = time.time() - started
     if action.only:
         work.unit.row_counts = plan.with_counts(work.obs.row_counts, counts, action.only)

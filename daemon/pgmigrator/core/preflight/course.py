@@ -75,7 +75,7 @@ def schema_drift(obs: Observation) -> Iterator[Found]:
         fix = drift.fix
         if drift.needs_copy:
             fix += (
-                " then copy its rows anew if they must have what the source's have:"
+                " its rows are compared then; to copy them anew without waiting for that:"
                 f" pgmigrator resync {obs.mapping} {quote(obs.database)} {quote(drift.object)}"
             )
         yield DEGRADES, f"{drift.kind} of {drift.object}", drift.reason, fix

@@ -77,6 +77,21 @@ def tables_left_publication(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("both", DEGRADES)
+def rows_differ(obs: Observation) -> Iterator[Found]:
+    """Tables that were rewritten since their copy hold the same rows on both sides, by hash."""
+    if ended(obs) or obs.row_counts is None:
+        return
+    for name in sorted(obs.row_counts.value.differing):
+        yield (
+            DEGRADES,
+            f"table {name}",
+            "as many rows as on the source, but not the same ones: DDL that replication does not"
+            " carry has changed them (ALTER TABLE ... USING, a column dropped or with a DEFAULT)",
+            _resync(obs, name),
+        )
+
+
 @check("source", DEGRADES)
 def tables_swapped(obs: Observation) -> Iterator[Found]:
     """A table of the same name is not the same table."""
@@ -218,6 +233,7 @@ CHECKS: tuple[Check, ...] = (
     unlogged_tables,
     publication_is_whole,
     tables_left_publication,
+    rows_differ,
     tables_swapped,
     tables_resynced,
     tables_gone,
