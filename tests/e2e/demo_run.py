@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,8 @@ def demo_run(*options: str, path: str = "") -> Iterator[Run]:
     folder = Path(tempfile.mkdtemp(prefix="demo-test-"))
     folder.chmod(0o755)
     search = os.pathsep.join(filter(None, (os.environ["PATH"], path)))
+    # a shell that runs the tests in the background has them, and so the demo, ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "pgmigrator", "demo", *options],

@@ -9,6 +9,7 @@ from tests.fixtures.daemon import Daemon, orders
 from tests.fixtures.servers import Pair, PairFactory
 
 #: what is done to the source, and what is then wrong: a kind and how its object begins
+CUSTOMERS_TRIGGER = 'trigger of "public"."customers"'
 BY_ITSELF = 'constraint of "public"."orders"'
 DRIFT = (
     ("ALTER TABLE customers ADD COLUMN note text", 'column of "public"."customers"'),
@@ -18,6 +19,9 @@ DRIFT = (
     ("GRANT SELECT ON customers TO PUBLIC", "grant of table public.customers"),
     ("COMMENT ON VIEW big IS 'over 100'", "comment of view public.big"),
     ("ALTER TABLE orders ADD CHECK (total >= 0)", 'constraint of "public"."orders"'),
+    # remembered, by itself, until the switch
+    ("ALTER TABLE customers ENABLE ALWAYS TRIGGER customers_touch", CUSTOMERS_TRIGGER),
+    ("ALTER TABLE customers ENABLE TRIGGER customers_touch", CUSTOMERS_TRIGGER),
     ("ALTER TABLE orders ADD CONSTRAINT two UNIQUE (id, total)", BY_ITSELF),
 )
 

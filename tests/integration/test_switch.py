@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from pgmigrator.core.marker import Step
 from pgmigrator.errors import Refused
-from pgmigrator.postgres import source, switch, triggers
+from pgmigrator.postgres import fingerprint, source, switch, triggers
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.drain import prove
 from pgmigrator.postgres.pgoutput import late_writes
@@ -27,8 +27,9 @@ TRIGGER: tuple[LiteralString, ...] = (
 
 
 @pytest.fixture
-def replicated(clean_source: Postgres, clean_destination: Postgres) -> Replicated:
+async def replicated(clean_source: Postgres, clean_destination: Postgres) -> Replicated:
     found: Replicated = replicate(clean_source, clean_destination, TRIGGER)
+    await _hold_triggers(found)
     return found
 
 
@@ -57,7 +58,6 @@ def _trigger_modes(replicated: Replicated) -> list[tuple[str]]:
 
 
 async def test_switch_and_back(replicated: Replicated) -> None:
-    await _hold_triggers(replicated)
     replicated.on_source("INSERT INTO shop.item VALUES (-1)")
     prepared = await _switch(replicated)
     marker = replicated.stored_marker()
@@ -242,3 +242,52 @@ async def test_a_look_into_the_slot_that_takes_too_long_is_unknown(
         assert await look() is None
         monkeypatch.undo()
         assert await look() == 1  # and the session is as good as before
+
+
+# --- triggers whose mode changes on the source ---------------------------------------------------
+
+
+async def _follow(replicated: Replicated) -> None:
+    pair = replicated.pair
+    async with (
+        session(pair.source, pair.database, "test") as origin,
+        session(pair.destination, pair.database, "test") as connection,
+        connection.transaction(),
+    ):
+        await triggers.follow(connection, await triggers.modes(origin))
+
+
+async def _differences(replicated: Replicated) -> set[tuple[str, bool]]:
+    pair = replicated.pair
+    async with (
+        session(pair.source, pair.database, "test") as origin,
+        session(pair.destination, pair.database, "test") as connection,
+    ):
+        found = await fingerprint.compare(origin, connection)
+    return {(item.definition, item.missing) for item in found}
+
+
+async def test_a_mode_that_changes_on_the_source_is_remembered_anew(replicated: Replicated) -> None:
+    assert await _differences(replicated) == set()
+    always, replica = "ENABLE ALWAYS TRIGGER shout", "ENABLE REPLICA TRIGGER shout"
+    for statement, wanted, found in (
+        ("ALTER TABLE shop.item ENABLE REPLICA TRIGGER shout", (replica, True), (always, False)),
+        ("ALTER TABLE shop.item ENABLE TRIGGER shout", None, (replica, False)),
+        ("ALTER TABLE shop.item ENABLE ALWAYS TRIGGER shout", (always, True), None),
+    ):
+        replicated.on_source(statement)
+        assert await _differences(replicated) == {wanted, found} - {None}
+        await _follow(replicated)
+        assert await _differences(replicated) == set()
+        assert _trigger_modes(replicated) == [("O",)]
+
+
+async def test_a_trigger_that_somebody_lets_fire_is_held_again(replicated: Replicated) -> None:
+    replicated.on_destination("ALTER TABLE shop.item ENABLE ALWAYS TRIGGER shout")
+    assert await _differences(replicated) == {
+        ("ENABLE ALWAYS TRIGGER shout", True),
+        ("ENABLE ALWAYS TRIGGER shout, which is not held back", False),
+    }
+    await _follow(replicated)
+    assert await _differences(replicated) == set()
+    assert _trigger_modes(replicated) == [("O",)]

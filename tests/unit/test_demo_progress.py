@@ -126,7 +126,11 @@ def test_obstacles_name_the_gates() -> None:
 
 
 def drawn(view: View, width: int) -> str:
-    console = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
+    # rich takes no width from a dumb terminal: not from the one that runs the tests either
+    terminal = {"TERM": "xterm"}
+    console = Console(
+        file=StringIO(), width=width, force_terminal=True, color_system=None, _environ=terminal
+    )
     console.print(panel(view))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()

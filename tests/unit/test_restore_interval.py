@@ -1,6 +1,9 @@
 """A restore that cannot mend a difference does not dump the source in every tick."""
 
+from pgmigrator.core.actions import RestoreRest
+from pgmigrator.core.decide import Decision
 from pgmigrator.core.history import History
+from pgmigrator.core.model import Phase
 from pgmigrator.postgres.failures import Failure
 from pgmigrator.runtime.unit import RESTORE_INTERVAL_MAX_SECONDS, RESTORE_INTERVAL_SECONDS, Unit
 
@@ -26,3 +29,13 @@ def test_what_fails_alike_is_tried_less_and_less_often() -> None:
     for _ in range(50):
         unit.rest_restored((BROKEN,), AT)
     assert not unit.waiting(AT + RESTORE_INTERVAL_MAX_SECONDS)
+
+
+def test_a_restore_that_was_of_use_is_not_held_against_the_next_one() -> None:
+    unit = Unit("orders", "shop", History(started_at=AT))
+    for _ in range(5):
+        unit.rest_restored((), AT)
+    unit.forget_failures(Decision(Phase.CATCHING_UP, "", (RestoreRest(),)))
+    assert unit.waiting(AT + RESTORE_INTERVAL_SECONDS)
+    unit.forget_failures(Decision(Phase.CATCHING_UP, ""))
+    assert not unit.waiting(AT + RESTORE_INTERVAL_SECONDS)

@@ -7,7 +7,10 @@ is in neither file is not compared: a kind of object that a schema can hold belo
 import secrets
 from collections.abc import Mapping, Sequence
 
+from psycopg.types.json import Jsonb
+
 from pgmigrator.core.model import SchemaItem, SchemaKind
+from pgmigrator.postgres import triggers
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
 
@@ -56,17 +59,19 @@ async def compare(
         "maintain": min(source.info.server_version, destination.info.server_version)
         >= _MAINTAIN_SINCE,
     }
+    on_source = {**parameters, "held": None}
+    on_destination = {**parameters, "held": Jsonb(await triggers.held(destination))}
     here, there = (
-        await _hashes(source, items, parameters),
-        await _hashes(destination, items, parameters),
+        await _hashes(source, items, on_source),
+        await _hashes(destination, items, on_destination),
     )
     differing = sorted(
         name for name in here.keys() | there.keys() if here.get(name) != there.get(name)
     )
     if not differing:
         return ()
-    source_items = await _lines(source, items, parameters, differing)
-    destination_items = await _lines(destination, items, parameters, differing)
+    source_items = await _lines(source, items, on_source, differing)
+    destination_items = await _lines(destination, items, on_destination, differing)
     return tuple(
         SchemaItem(object=name, kind=SchemaKind(kind), definition=definition, missing=missing)
         for lines, missing in (

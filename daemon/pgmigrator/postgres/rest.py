@@ -73,6 +73,7 @@ async def restore_post_data(
     # in the archive's order, which is that of dependency
     light = [entry for entry in todo if entry.type not in _HEAVY]
     await workers.run([_restore(entry) for entry in light], at_once=1)
+    await workers.run([await _modes_of_triggers(source, database)], at_once=1)
     validations = await _validations(destination, database, wanted)
     await workers.run(validations, at_once=parallel_jobs())
     await workers.run(await _refreshes(destination, database, populated), at_once=1)
@@ -139,6 +140,16 @@ def _restore(entry: Entry) -> Job:
             await triggers.hold(connection)
 
     return str(entry), work
+
+
+async def _modes_of_triggers(source: Endpoint, database: str) -> Job:
+    async with session(source, database, ACTION) as origin:
+        modes = await triggers.modes(origin)
+
+    async def work(connection: Connection) -> None:
+        await triggers.follow(connection, modes)
+
+    return "modes of triggers", work
 
 
 def _is_foreign_key(entry: Entry) -> bool:

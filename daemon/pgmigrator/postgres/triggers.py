@@ -6,11 +6,17 @@ in `pgmigrator.triggers` of the destination database, since after the switch the
 """
 
 from psycopg import sql
+from psycopg.rows import DictRow
 
+from pgmigrator.core.names import TableName
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
 
 _MODES = {"A": "ALWAYS", "R": "REPLICA"}
+_REMEMBER = """
+INSERT INTO pgmigrator.triggers VALUES (%(schema)s, %(table)s, %(name)s, %(mode)s)
+    ON CONFLICT (schema_name, table_name, trigger_name) DO UPDATE SET mode = excluded.mode
+"""
 
 
 async def prepare(connection: Connection) -> None:
@@ -29,13 +35,39 @@ async def hold(connection: Connection) -> None:
     Runs in the transaction that created the trigger, so that it never fires.
     """
     for row in await fetch(connection, query("triggers_to_hold")):
-        await connection.execute(
-            "INSERT INTO pgmigrator.triggers VALUES (%(schema)s, %(table)s, %(name)s, %(mode)s)"
-            " ON CONFLICT (schema_name, table_name, trigger_name)"
-            " DO UPDATE SET mode = excluded.mode",
-            row,
-        )
+        await connection.execute(_REMEMBER, row)
         await connection.execute(_enable("", row["schema"], row["table"], row["name"]))
+
+
+async def modes(source: Connection) -> list[DictRow]:
+    """Read which triggers of the source fire for replicated changes too."""
+    return await fetch(source, query("triggers_to_hold"))
+
+
+async def follow(connection: Connection, modes: list[DictRow]) -> None:
+    """Remember the modes that triggers have on the source now, and let none fire here.
+
+    In the caller's transaction.
+    """
+    await hold(connection)
+    await connection.execute("DELETE FROM pgmigrator.triggers")
+    for row in modes:
+        await connection.execute(_REMEMBER, row)
+
+
+async def held(destination: Connection) -> dict[str, str]:
+    """Return the modes that triggers are to get, by "schema"."table" and the trigger's name."""
+    if not await _are_remembered(destination):
+        return {}
+    rows = await fetch(destination, query("triggers_held"))
+    return {f"{TableName(row['schema'], row['table'])} {row['name']}": row["mode"] for row in rows}
+
+
+async def _are_remembered(connection: Connection) -> bool:
+    [there] = await fetch(
+        connection, "SELECT to_regclass('pgmigrator.triggers') IS NOT NULL AS remembered"
+    )
+    return bool(there["remembered"])
 
 
 async def enable_held_triggers(connection: Connection) -> int:
@@ -44,16 +76,13 @@ async def enable_held_triggers(connection: Connection) -> int:
     For the switch, once nothing applies any more. All in one transaction; again is a no-op.
     """
     async with connection.transaction():
-        [there] = await fetch(
-            connection, "SELECT to_regclass('pgmigrator.triggers') IS NOT NULL AS remembered"
-        )
-        if not there["remembered"]:
+        if not await _are_remembered(connection):
             return 0
-        held = await fetch(connection, query("triggers_held"))
-        for row in held:
+        rows = await fetch(connection, query("triggers_held"))
+        for row in rows:
             mode = _MODES[row["mode"]]
             await connection.execute(_enable(mode, row["schema"], row["table"], row["name"]))
-    return len(held)
+    return len(rows)
 
 
 def _enable(mode: str, schema: str, table: str, name: str) -> sql.Composed:

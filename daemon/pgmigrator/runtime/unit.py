@@ -82,6 +82,8 @@ class Unit:
         if decision.phase is not Phase.UNKNOWN:
             wanted = {offer.kind for offer in decision.offers}
             self.failures = {kind: f for kind, f in self.failures.items() if kind in wanted}
+            if "RestoreRest" not in wanted:
+                self.restored_alike = 0
 
     async def stop(
         self, *, only: frozenset[str] | None = None, but: frozenset[str] = frozenset()

@@ -79,14 +79,22 @@ SELECT r.q, 'constraint',
  WHERE k.contype IN ('p', 'u', 'f', 'c', 'x')
    AND NOT (k.contype = 'f' AND k.conparentid <> 0)
 UNION ALL
--- ALWAYS and REPLICA triggers are held back as ordinary ones until the switch
 SELECT r.q, 'trigger', pg_get_triggerdef(g.oid)
   FROM rel r JOIN pg_trigger g ON g.tgrelid = r.oid
  WHERE NOT g.tgisinternal AND g.tgparentid = 0
 UNION ALL
-SELECT r.q, 'trigger', 'DISABLE TRIGGER ' || quote_ident(g.tgname)
+-- On the destination, ALWAYS and REPLICA triggers are held back as ordinary ones until the switch:
+-- there `held` has the mode that each is to get. One that fires meanwhile is as nowhere else.
+SELECT r.q, 'trigger',
+       CASE coalesce(h.mode, g.tgenabled::text) WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS'
+                                                WHEN 'R' THEN 'ENABLE REPLICA' END
+       || ' TRIGGER ' || quote_ident(g.tgname)
+       || CASE WHEN %(held)s::jsonb IS NOT NULL AND g.tgenabled IN ('A', 'R')
+               THEN ', which is not held back' ELSE '' END
   FROM rel r JOIN pg_trigger g ON g.tgrelid = r.oid
- WHERE NOT g.tgisinternal AND g.tgenabled = 'D'
+  LEFT JOIN LATERAL (SELECT %(held)s::jsonb ->> (r.q || ' ' || g.tgname) AS mode) h
+         ON g.tgenabled = 'O'
+ WHERE NOT g.tgisinternal AND coalesce(h.mode, g.tgenabled::text) <> 'O'
 UNION ALL
 SELECT r.q, 'policy', concat_ws(' ', 'row security', r.relrowsecurity, r.relforcerowsecurity)
   FROM rel r WHERE r.relrowsecurity OR r.relforcerowsecurity
