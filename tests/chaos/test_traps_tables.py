@@ -322,7 +322,7 @@ async def test_a_partition_is_not_dropped_while_apply_fails(replicated: Replicat
     until(lambda: apply_errors(replicated) >= 1)
     gone = tuple(table for table in replicated.tables if table[1] == OLD)
     await publication.drop_tables(pair.source, pair.database, names, gone)
-    await subscription.refresh(pair.destination, pair.database, names, [], {})
+    await subscription.refresh(pair.destination, pair.database, names, [], {}, {})
     [failure] = await renew.empty_tables(pair, [OLD])
     assert "mend its partitioned table first" in failure.reason
     assert replicated.read_destination("SELECT count(*) FROM shop.event_1") == [(250,)]

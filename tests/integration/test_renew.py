@@ -90,7 +90,7 @@ async def test_what_took_its_name_stands_nowhere_else_afterwards(replicated: Rep
     pair, names = replicated.pair, replicated.names
     taken = tuple(table for table in replicated.tables if table[1] == odd)
     await publication.drop_tables(pair.source, pair.database, names, ((taken[0][0], ITEM),))
-    await subscription.refresh(pair.destination, pair.database, names, [], {})
+    await subscription.refresh(pair.destination, pair.database, names, [], {}, {})
     assert await renew.empty_tables(replicated.pair, [ITEM]) == ()
     assert await note(replicated, odd) == bookkeeping.Note(None, created=True, filled=True)
 

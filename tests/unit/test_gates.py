@@ -102,6 +102,7 @@ CASES: list[tuple[str, GateStatus, dict[str, object]]] = [
     ("row_counts_match", UNKNOWN, {**REWRITTEN, "history.proven_at": {}}),
     ("row_counts_match", UNKNOWN, {**REWRITTEN, "history.proven_at": {ORDERS: NOW - 16}}),
     ("row_counts_match", UNKNOWN, {"obs.destination.tables.0.storage": "1/1", "obs.at": NOW + 16}),
+    ("row_counts_match", UNKNOWN, {**REWRITTEN, "history.proven_at": {}, "obs.schema": None}),
     ("statistics_present", FAIL, {"obs.destination.tables.0.has_statistics": False}),
     ("statistics_present", UNKNOWN, NO_SUBSCRIPTION),
     ("slot_healthy", FAIL, {"obs.source.slot.wal_status": "unreserved"}),

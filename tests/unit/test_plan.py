@@ -223,7 +223,8 @@ def test_a_table_that_could_not_be_counted_anew_is_not_believed_from_before() ->
         ({"source.tables.0.storage": "x", "destination.tables.0.state": "d"}, set(), set()),
         # the columns differ: rows cannot be compared
         ({"source.tables.0.storage": "x", "schema": drift("column", ORDERS)}, {ORDERS}, set()),
-        ({"source.tables.0.storage": "x", "schema": None}, {ORDERS}, set()),
+        # and these are not known to be alike: not now, but the gate waits
+        ({"source.tables.0.storage": "x", "schema": None}, {ORDERS}, {ORDERS}),
         # known to differ
         (
             {
@@ -242,7 +243,8 @@ def test_rewritten_tables_are_to_be_compared(
     assert plan.rewritten(obs) == rewritten
     assert plan.uncompared(obs) == uncompared
     offers = decide(obs, ()).offers
-    assert (VerifyRowCounts(frozenset(uncompared)) in offers) is bool(uncompared)
+    wanted = bool(uncompared) and obs.schema is not None
+    assert (VerifyRowCounts(frozenset(uncompared)) in offers) is wanted
 
 
 def test_a_later_count_forgets_that_rows_differed() -> None:

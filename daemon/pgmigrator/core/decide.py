@@ -443,7 +443,7 @@ def _count(obs: Observation) -> tuple[a.VerifyRowCounts, ...]:
     age = obs.at - obs.row_counts.at
     if age > obs.row_counts.valid_seconds / 2 or (counts.deltas and age > RECOUNT_AFTER_SECONDS):
         return (a.VerifyRowCounts(),)
-    left_out = plan.uncounted(obs) | plan.uncompared(obs)
+    left_out = plan.uncounted(obs) | (plan.uncompared(obs) & plan.comparable(obs))
     if left_out and obs.at - counts.last_at > RECOUNT_AFTER_SECONDS:
         return (a.VerifyRowCounts(left_out),)
     return ()

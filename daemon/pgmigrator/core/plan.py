@@ -304,17 +304,19 @@ def rewritten(obs: Observation) -> frozenset[TableName]:
 
 
 def comparable(obs: Observation) -> frozenset[TableName]:
-    """Rewritten tables whose columns are alike on both sides."""
-    drifted = drifted_tables(obs)
-    if drifted is None:
-        return frozenset()
-    return frozenset(name for name in rewritten(obs) if str(name) not in drifted)
+    """Rewritten tables whose columns are known to be alike on both sides."""
+    return frozenset() if obs.schema is None else _not_drifted(rewritten(obs), obs)
 
 
 def uncompared(obs: Observation) -> frozenset[TableName]:
     """Rewritten tables of which nothing tells yet whether their rows differ."""
     known = obs.row_counts.value.differing if obs.row_counts else frozenset()
-    return comparable(obs) - known
+    return _not_drifted(rewritten(obs) - known, obs)
+
+
+def _not_drifted(tables: frozenset[TableName], obs: Observation) -> frozenset[TableName]:
+    drifted = drifted_tables(obs) or frozenset()
+    return frozenset(name for name in tables if str(name) not in drifted)
 
 
 def to_copy(obs: Observation) -> tuple[TableName, ...]:

@@ -139,7 +139,9 @@ async def forget(connection: Connection, table: TableName, *, dropped: bool) -> 
 async def forget_source(connection: Connection, source_oid: int | None) -> None:
     """Note that no table stands for one of the source's any more."""
     await connection.execute(
-        "UPDATE pgmigrator.tables SET source_oid = NULL WHERE source_oid = %s", [source_oid]
+        "UPDATE pgmigrator.tables SET source_oid = NULL, source_storage = NULL"
+        " WHERE source_oid = %s",
+        [source_oid],
     )
 
 
