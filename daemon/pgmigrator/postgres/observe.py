@@ -1,14 +1,14 @@
 """Observing: one mapping's two servers, read over sessions that stay open between the ticks.
 
 A side that does not answer is None with its reason, never an exception: what is unknown is data.
-Facts that cost more than a tick may, are read on schedules of their own (`Scheduled`).
+Facts that cost more than a tick may, are read on schedules of their own (see schedule.py).
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -30,9 +30,10 @@ from pgmigrator.core.roles import compare as compare_roles
 from pgmigrator.errors import MigratorError, Unreachable
 from pgmigrator.postgres import conditions, fingerprint, marker, roles, source, subscription
 from pgmigrator.postgres import destination as destination_facts
-from pgmigrator.postgres.backoff import Backoff
-from pgmigrator.postgres.connect import Connection, Endpoint, connect, fetch, translated
+from pgmigrator.postgres.connect import Connection, Endpoint, fetch, translated
 from pgmigrator.postgres.queries import query
+from pgmigrator.postgres.schedule import Scheduled
+from pgmigrator.postgres.sessions import Sessions
 
 T = TypeVar("T")
 
@@ -42,36 +43,6 @@ log = structlog.get_logger()
 SIDE_TIMEOUT_S = 20.0
 #: what only the checks look at is read this often
 CONDITIONS_INTERVAL_S = 30.0
-#: costly facts use at most one part in so many of the time
-_SHARE = 20
-_PUNCTUALITY = 0.9
-
-
-class Scheduled(Generic[T]):
-    """A fact that is read again once its interval has passed; costly ones less often."""
-
-    def __init__(self, interval_seconds: float, fresh_seconds: float) -> None:
-        """Read at most every `interval_seconds`; valid for the interval and `fresh_seconds`."""
-        self._interval = interval_seconds
-        self._fresh = fresh_seconds
-        self._due = 0.0
-        self.last: Measured[T] | None = None
-
-    async def get(self, read: Callable[[], Awaitable[T]]) -> Measured[T]:
-        """Return the fact, read now if it is due."""
-        if self.last is None or time.time() >= self._due:
-            started = time.time()
-            value = await read()
-            spent = time.time() - started
-            wait = max(self._interval, spent * _SHARE)
-            # ticks come a little early or late: the one that is meant must not be missed
-            self._due = started + wait * _PUNCTUALITY
-            self.last = Measured(value, started, wait + spent + self._fresh)
-        return self.last
-
-    def expire(self) -> None:
-        """Read again next time."""
-        self._due = 0.0
 
 
 @dataclass(slots=True)
@@ -116,9 +87,7 @@ class Observer:
         self._refresh = refresh_interval_seconds
         self._timed = timed
         self._fresh = max(3 * refresh_interval_seconds, 15.0)
-        self._connections: dict[tuple[str, str], Connection] = {}
-        self._backoffs: dict[tuple[str, str], Backoff] = {}
-        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._sessions = Sessions()
         self._schedules: dict[str, _Schedules] = {}
         self._roles: Scheduled[tuple[RoleDifference, ...]] = Scheduled(
             refresh_interval_seconds, self._fresh
@@ -131,13 +100,11 @@ class Observer:
 
     async def close(self) -> None:
         """Close every session."""
-        for connection in self._connections.values():
-            await connection.close()
-        self._connections.clear()
+        await self._sessions.close()
 
     async def leave(self, database: str) -> None:
         """Close our own sessions to a destination database that is about to be dropped."""
-        await self._forget(self.destination, database)
+        await self._sessions.forget(self.destination, database)
 
     def expire(self, database: str) -> None:
         """Read the costly facts of a database anew: an action has changed them."""
@@ -154,7 +121,7 @@ class Observer:
         """
         async with asyncio.timeout(SIDE_TIMEOUT_S):
             with translated(self.source):
-                admin = await self._connection(self.source, self.source.instance.database)
+                admin = await self._sessions.get(self.source)
                 rows = await fetch(admin, query("databases"))
                 present = [row["name"] for row in rows if row["name"] not in excluded]
                 for name in present:
@@ -169,17 +136,17 @@ class Observer:
         """
         async with asyncio.timeout(SIDE_TIMEOUT_S):
             with translated(self.destination):
-                admin = await self._connection(self.destination, self.destination.instance.database)
+                admin = await self._sessions.get(self.destination)
                 server = await source.read_server(admin)
                 return await marker.marked_databases(
                     admin, self.destination.mapping, server.identity.system_identifier
                 )
 
     async def _has_objects(self, database: str) -> bool:
-        connection = await self._connection(self.source, database)
+        connection = await self._sessions.get(self.source, database)
         (row,) = await fetch(connection, query("has_user_objects"))
         if not row["has_user_objects"]:
-            await self._forget(self.source, database)
+            await self._sessions.forget(self.source, database)
         return bool(row["has_user_objects"])
 
     async def observe(self, mapping: str, database: str, policy: Policy) -> Observation:
@@ -214,10 +181,10 @@ class Observer:
                 with translated(endpoint):
                     return await read(), ""
         except TimeoutError:
-            await self._forget_all(endpoint)
+            await self._sessions.forget_side(endpoint)
             return None, f"{endpoint.side} {endpoint.name}: no answer in {SIDE_TIMEOUT_S:g} s"
         except Unreachable as error:
-            await self._forget_all(endpoint)
+            await self._sessions.forget_side(endpoint)
             return None, str(error)
         except MigratorError as error:
             return None, str(error)
@@ -231,7 +198,7 @@ class Observer:
     # --- the destination, first: its marker tells what to look for on the source ----------------
 
     async def _read_destination(self, mapping: str, database: str) -> DestinationFacts:
-        admin = await self._connection(self.destination, self.destination.instance.database)
+        admin = await self._sessions.get(self.destination)
         extensions = await self._extensions.get(lambda: source.read_available_extensions(admin))
         server = replace(await source.read_server(admin), available_extensions=extensions.value)
         system_identifier = server.identity.system_identifier
@@ -242,13 +209,13 @@ class Observer:
         outside = await destination_facts.read_outside(admin, server, database)
         if outside.database is None or server.version_num < MIN_DESTINATION_VERSION_NUM:
             # an older server cannot even be asked the rest
-            await self._forget(self.destination, database)
+            await self._sessions.forget(self.destination, database)
             return await self._there(database, outside)
-        inside = await self._connection(self.destination, database)
+        inside = await self._sessions.get(self.destination, database)
         found = await destination_facts.read_inside(inside, outside, mapping, known)
         if found.marker is None and database != self.destination.instance.database:
             # not ours: whoever drops or renames it, as we advise, finds nobody in it
-            await self._forget(self.destination, database)
+            await self._sessions.forget(self.destination, database)
         return await self._there(database, found)
 
     async def _source_oid(
@@ -260,10 +227,10 @@ class Observer:
             return marker.source_database_oid
         try:
             with translated(self.source):
-                connection = await self._connection(self.source, self.source.instance.database)
+                connection = await self._sessions.get(self.source)
                 found = await source.read_database(connection, database)
         except MigratorError:
-            await self._forget_all(self.source)
+            await self._sessions.forget_side(self.source)
             return None
         return found.oid if found else None
 
@@ -272,12 +239,12 @@ class Observer:
     async def _read_source(
         self, database: str, there: DestinationFacts | None, steps: frozenset[Step]
     ) -> SourceFacts:
-        admin = await self._connection(self.source, self.source.instance.database)
+        admin = await self._sessions.get(self.source)
         found = await source.read_database(admin, database)
         known = self._names.get(database)
         if found is None or known is None:
             return SourceFacts(server=await source.read_server(admin), database=found)
-        connection = await self._connection(self.source, database)
+        connection = await self._sessions.get(self.source, database)
         sizes = await self._scheduled(database).sizes.get(lambda: source.read_sizes(connection))
         watching = Step.SWITCHED in steps and Step.COMPLETED not in steps
         publications = _followed(there, known)
@@ -358,8 +325,8 @@ class Observer:
 
     async def _compare_roles(self) -> tuple[RoleDifference, ...]:
         passwords = self.role_policy.passwords
-        here = await self._connection(self.source, self.source.instance.database)
-        there = await self._connection(self.destination, self.destination.instance.database)
+        here = await self._sessions.get(self.source)
+        there = await self._sessions.get(self.destination)
         theirs, ours = await roles.read(here, passwords), await roles.read(there, passwords)
         self.source_roles = theirs
         self.application_roles = login_roles(theirs, self.role_policy)
@@ -368,13 +335,13 @@ class Observer:
     async def _compare_schema(
         self, database: str, *, created: bool
     ) -> Measured[tuple[SchemaItem, ...]]:
-        here = await self._connection(self.source, database)
-        there = await self._connection(self.destination, database)
+        here = await self._sessions.get(self.source, database)
+        there = await self._sessions.get(self.destination, database)
         return await self._scheduled(database).schema.get(
             lambda: fingerprint.compare(here, there, created=created)
         )
 
-    # --- sessions and schedules -----------------------------------------------------------------
+    # --- schedules -----------------------------------------------------------------------------
 
     def _scheduled(self, database: str) -> _Schedules:
         if database not in self._schedules:
@@ -386,34 +353,3 @@ class Observer:
                 late_writes=Scheduled(self._refresh, self._fresh),
             )
         return self._schedules[database]
-
-    async def _connection(self, endpoint: Endpoint, database: str) -> Connection:
-        key = (endpoint.side, database)
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            connection = self._connections.get(key)
-            if connection is None or connection.closed or connection.broken:
-                connection = await self._connect(endpoint, database)
-                self._connections[key] = connection
-            return connection
-
-    async def _connect(self, endpoint: Endpoint, database: str) -> Connection:
-        backoff = self._backoffs.setdefault((endpoint.side, database), Backoff())
-        backoff.check()
-        try:
-            with translated(endpoint):
-                connection = await connect(endpoint, database, "observe")
-        except MigratorError as error:
-            backoff.failed(error)
-            raise
-        backoff.succeeded()
-        return connection
-
-    async def _forget(self, endpoint: Endpoint, database: str) -> None:
-        connection = self._connections.pop((endpoint.side, database), None)
-        if connection is not None:
-            await connection.close()
-
-    async def _forget_all(self, endpoint: Endpoint) -> None:
-        for side, database in list(self._connections):
-            if side == endpoint.side:
-                await self._forget(endpoint, database)
