@@ -1,7 +1,8 @@
 """Which changes of the source's table set have stood long enough to be followed.
 
 Applications create scratch tables that are gone in a moment, and replace tables in several steps.
-Only what several ticks have seen alike is followed. A restart counts anew.
+Only what several ticks have seen alike is followed, and for some time, since an action that ends
+wakes a tick. A restart counts anew.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from pgmigrator.core.names import TableName
 
 #: ticks that must see the same
 TICKS = 3
+#: refresh intervals over which they must
+INTERVALS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Sighting:
     ticks: int
     #: the source's flush LSN when it was first seen so
     lsn: int
+    #: when that was, in epoch seconds
+    at: float
 
 
 def observe(known: Mapping[TableName, Sighting], obs: Observation) -> Mapping[TableName, Sighting]:
@@ -38,11 +43,14 @@ def observe(known: Mapping[TableName, Sighting], obs: Observation) -> Mapping[Ta
         seen[name] = (
             replace(before, ticks=before.ticks + 1)
             if before is not None and again
-            else Sighting(oid, 1, lsn)
+            else Sighting(oid, 1, lsn, obs.at)
         )
     return seen
 
 
-def settled(known: Mapping[TableName, Sighting]) -> Mapping[TableName, int]:
-    """Return what has stood long enough, with the LSN that apply must pass first."""
-    return {name: seen.lsn for name, seen in known.items() if seen.ticks >= TICKS}
+def settled(known: Mapping[TableName, Sighting], obs: Observation) -> Mapping[TableName, int]:
+    """Return what has stood long enough by now, with the LSN that apply must pass first."""
+    since = obs.at - INTERVALS * obs.policy.refresh_interval_seconds
+    return {
+        name: seen.lsn for name, seen in known.items() if seen.ticks >= TICKS and seen.at <= since
+    }

@@ -243,7 +243,7 @@ class MappingRunner:
         unit.last = obs = replace(
             obs,
             destination_doubt=doubt(unit.history.destination, obs),
-            settled=settled(unit.history.differing),
+            settled=settled(unit.history.differing, obs),
         )
         found = preflight.find_problems(obs)
         decision = decide(obs, found)
