@@ -64,7 +64,7 @@ async def follow(
     replicated: Replicated, new: TableName = GOODS, old: TableName = ITEM
 ) -> tuple[Failure, ...]:
     renamings = [Renaming(oid_of(replicated, ITEM), old, new)]
-    return await rename.rename_tables(replicated.pair, renamings, [replicated.names.publication])
+    return await rename.rename_tables(replicated.pair, renamings)
 
 
 async def notes(replicated: Replicated) -> dict[TableName, bookkeeping.Note]:
@@ -215,8 +215,7 @@ async def test_a_partition_keeps_its_place(replicated: Replicated) -> None:
     fails(replicated)
     event, first = TableName("shop", "event_1"), TableName("shop", "first")
     renaming = Renaming(oid_of(replicated, event), event, first)
-    publications = [replicated.names.publication]
-    assert await rename.rename_tables(replicated.pair, [renaming], publications) == ()
+    assert await rename.rename_tables(replicated.pair, [renaming]) == ()
     rows: LiteralString = "SELECT tableoid::regclass::text FROM shop.event WHERE id = -1"
     until(lambda: replicated.read_destination(rows) == [("shop.first",)])
 
@@ -252,11 +251,10 @@ async def test_two_that_change_places_are_noted_to_be_copied_anew(replicated: Re
     replicated.on_source(RENAME, 'ALTER TABLE shop."odd Näme" RENAME TO item')
     replicated.on_source("INSERT INTO shop.item VALUES (1000)")  # a row that the other one has
     fails(replicated)
-    publications = [replicated.names.publication]
     first = Renaming(oid_of(replicated, ITEM), ITEM, GOODS, anew=True)
-    assert await rename.rename_tables(replicated.pair, [first], publications) == ()
+    assert await rename.rename_tables(replicated.pair, [first]) == ()
     found = await notes(replicated)
     assert {found[GOODS].resync, found[odd].resync} == {True}
     second = Renaming(oid_of(replicated, odd), odd, ITEM, anew=True)
-    assert await rename.rename_tables(replicated.pair, [second], publications) == ()
+    assert await rename.rename_tables(replicated.pair, [second]) == ()
     assert replicated.read_destination("SELECT count(*) >= 50 FROM shop.item") == [(True,)]

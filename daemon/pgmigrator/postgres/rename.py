@@ -14,11 +14,12 @@ from collections.abc import Collection, Mapping, Sequence
 from psycopg import sql
 
 from pgmigrator.core.actions import Renaming
-from pgmigrator.core.names import TableName
+from pgmigrator.core.names import TableName, renaming
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping
 from pgmigrator.postgres.confirm import until_passed_or_failing
 from pgmigrator.postgres.connect import Connection, fetch, session
+from pgmigrator.postgres.destination import followed_publications
 from pgmigrator.postgres.failures import Failure, attempt
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.pgoutput import next_names
@@ -37,9 +38,7 @@ SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
 _NAMESAKE = "SELECT to_regclass(%(table)s)::oid::bigint AS oid"
 
 
-async def rename_tables(
-    pair: DatabasePair, renamings: Collection[Renaming], publications: Sequence[str]
-) -> tuple[Failure, ...]:
+async def rename_tables(pair: DatabasePair, renamings: Collection[Renaming]) -> tuple[Failure, ...]:
     """Rename tables of ours as the source has renamed them; return what failed.
 
     :raises Refused: changes under the old names may still be on their way.
@@ -61,7 +60,8 @@ async def rename_tables(
                 item.oid: names[item.oid] for item in renamings if item.anew and item.oid in names
             }
             if len(known) < len(renamings):
-                names = await next_names(pair, destination, ACTION, publications) | known
+                followed = await followed_publications(destination, pair.names)
+                names = await next_names(pair, destination, ACTION, followed) | known
             if not any(item.oid in names for item in renamings):
                 raise Refused(
                     f"{ON_THEIR_WAY}: apply fails at something else before it comes to them;"
@@ -123,13 +123,6 @@ class _Renaming:
                     sql.Identifier(self._owners.get(new.schema, connection.info.user)),
                 )
             )
-            await connection.execute(
-                sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(old, sql.Identifier(new.schema))
-            )
-        if new.name != item.old.name:
-            await connection.execute(
-                sql.SQL("ALTER TABLE {} RENAME TO {}").format(
-                    sql.Identifier(new.schema, item.old.name), sql.Identifier(new.name)
-                )
-            )
+        for statement in renaming(item.old, new):
+            await connection.execute(statement.encode())
         await bookkeeping.rename(connection, item.old, new, anew=item.anew)

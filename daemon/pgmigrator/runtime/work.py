@@ -289,8 +289,7 @@ async def restore_tables(work: Work, action: a.RestoreTables) -> None:
     failures = await restore.restore_tables(
         work.pair, tools, action.tables, dump_lock=work.dump_lock
     )
-    work.observer.expire(work.obs.database)
-    _refuse(failures)
+    _conclude(work, failures)
 
 
 async def withdraw_tables(work: Work, action: a.WithdrawTables) -> None:
@@ -304,45 +303,20 @@ async def withdraw_tables(work: Work, action: a.WithdrawTables) -> None:
     )
 
 
-async def empty_tables(work: Work, action: a.EmptyTables) -> None:
-    """See the action."""
-    failures = await renew.empty_tables(work.pair, action.tables)
-    work.observer.expire(work.obs.database)
-    _refuse(failures)
+def _on_tables(
+    follow: Callable[[DatabasePair, Any], Awaitable[tuple[Failure, ...]]],
+) -> Callable[[Work, Any], Awaitable[None]]:
+    """Make the handler of an action that does something to each of its tables here."""
+
+    async def handler(work: Work, action: Any) -> None:
+        _conclude(work, await follow(work.pair, action.tables))
+
+    return handler
 
 
-async def rename_tables(work: Work, action: a.RenameTables) -> None:
-    """See the action."""
-    failures = await rename.rename_tables(
-        work.pair, action.tables, tuple(plan.our_publications(work.obs))
-    )
-    work.observer.expire(work.obs.database)
-    _refuse(failures)
-
-
-async def detach_partitions(work: Work, action: a.DetachPartitions) -> None:
-    """See the action."""
-    failures = await partitions.detach_partitions(work.pair, action.tables)
-    work.observer.expire(work.obs.database)
-    _refuse(failures)
-
-
-async def attach_partitions(work: Work, action: a.AttachPartitions) -> None:
-    """See the action."""
-    failures = await partitions.attach_partitions(work.pair, action.tables)
-    work.observer.expire(work.obs.database)
-    _refuse(failures)
-
-
-async def drop_tables(work: Work, action: a.DropTables) -> None:
-    """See the action."""
-    failures = await retire.drop_tables(work.pair, action.tables)
-    work.observer.expire(work.obs.database)
-    _refuse(failures)
-
-
-def _refuse(failures: tuple[Failure, ...]) -> None:
+def _conclude(work: Work, failures: tuple[Failure, ...]) -> None:
     """Fail as a whole, the rest being done: it is tried again, less and less often."""
+    work.observer.expire(work.obs.database)
     if failures:
         raise Refused("; ".join(f"{failed.object}: {failed.reason}" for failed in failures))
 
@@ -417,11 +391,11 @@ HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {
     a.RestoreRest: restore_rest,
     a.RestoreTables: restore_tables,
     a.WithdrawTables: withdraw_tables,
-    a.EmptyTables: empty_tables,
-    a.DetachPartitions: detach_partitions,
-    a.AttachPartitions: attach_partitions,
-    a.RenameTables: rename_tables,
-    a.DropTables: drop_tables,
+    a.EmptyTables: _on_tables(renew.empty_tables),
+    a.DetachPartitions: _on_tables(partitions.detach_partitions),
+    a.AttachPartitions: _on_tables(partitions.attach_partitions),
+    a.RenameTables: _on_tables(rename.rename_tables),
+    a.DropTables: _on_tables(retire.drop_tables),
     a.SynchronizeSequences: synchronize_sequences,
     a.VerifyRowCounts: verify_row_counts,
     a.BeginCompletion: begin_completion,
