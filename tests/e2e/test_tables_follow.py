@@ -327,6 +327,32 @@ def test_partitions_that_retention_lets_go_are_followed(
     arrives(pair, running, client_bin_dir, after)
 
 
+def test_a_partition_that_becomes_partitioned_itself_is_followed(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    bounds = shop.value(
+        pair.source,
+        "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'events_2026'",
+    )
+    with shop.Application(pair.source) as application:
+        shop.execute(
+            pair.source,
+            "BEGIN; ALTER TABLE events DETACH PARTITION events_2026;"
+            " CREATE TEMPORARY TABLE kept ON COMMIT DROP AS SELECT * FROM events_2026;"
+            " DROP TABLE events_2026;"
+            f" CREATE TABLE events_2026 PARTITION OF events {bounds} PARTITION BY LIST (at);"
+            " CREATE TABLE events_2026_rest PARTITION OF events_2026 DEFAULT;"
+            " INSERT INTO events OVERRIDING SYSTEM VALUE SELECT * FROM kept; COMMIT",
+        )
+        after = dump(client_bin_dir, pair)
+        streams(running, "events_2026_rest")
+        running.wait_phase("ready")
+    assert application.errors == []
+    arrives(pair, running, client_bin_dir, after)
+
+
 def test_a_table_that_becomes_a_partition_is_attached(
     fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from typing import LiteralString
 
+import psycopg
 import pytest
 
 from pgmigrator.core.names import TableName
@@ -35,6 +36,57 @@ async def test_a_detached_partition_stays_as_a_table(replicated: Replicated) -> 
 async def test_a_partition_of_the_source_stays_one(replicated: Replicated) -> None:
     assert await partitions.detach_partitions(replicated.pair, [EVENT]) == ()
     assert replicated.read_destination(PARTITIONS) == [("shop.event_1",), ("shop.event_2",)]
+
+
+async def test_a_partition_that_became_partitioned_itself_goes(replicated: Replicated) -> None:
+    """Its own partitions come like any new table, and need its place."""
+    replicated.on_source(
+        "DROP TABLE shop.event_1",
+        "CREATE TABLE shop.event_1 PARTITION OF shop.event FOR VALUES IN (1)"
+        " PARTITION BY RANGE (id)",
+    )
+    assert await partitions.detach_partitions(replicated.pair, [EVENT]) == ()
+    assert replicated.read_destination(PARTITIONS) == [("shop.event_2",)]
+    assert await retire.drop_tables(replicated.pair, [EVENT]) == ()
+    assert replicated.read_destination("SELECT to_regclass('shop.event_1')") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        "CREATE UNLOGGED TABLE shop.event_1 PARTITION OF shop.event FOR VALUES IN (1)",
+        "CREATE VIEW shop.event_1 AS SELECT 1 AS id",
+    ],
+)
+async def test_a_partition_whose_name_means_something_else_is_told(
+    replicated: Replicated, instead: LiteralString
+) -> None:
+    """Else it would be tried again in every tick, without effect."""
+    replicated.on_source("DROP TABLE shop.event_1", instead)
+    [failure] = await partitions.detach_partitions(replicated.pair, [EVENT])
+    assert failure.object == f"table {EVENT}"
+    assert "something else under this name" in failure.reason
+    assert replicated.read_destination(PARTITIONS) == [("shop.event_1",), ("shop.event_2",)]
+
+
+async def test_a_partitioned_table_that_was_renamed_is_told_with_what_helps(
+    replicated: Replicated,
+) -> None:
+    replicated.on_source(
+        'CREATE SCHEMA "Größe"',
+        'ALTER TABLE shop.event SET SCHEMA "Größe"',
+        'ALTER TABLE "Größe".event RENAME TO happened',
+    )
+    [failure] = await partitions.detach_partitions(replicated.pair, [EVENT])
+    assert replicated.read_destination(PARTITIONS) == [("shop.event_1",), ("shop.event_2",)]
+    replicated.on_destination('CREATE SCHEMA "Größe"')
+    with psycopg.connect(
+        replicated.destination.dsn(replicated.pair.database), autocommit=True
+    ) as connection:
+        connection.execute(failure.reason[failure.reason.index("ALTER TABLE") :].encode())
+    count: LiteralString = 'SELECT count(*) FROM "Größe".happened'
+    assert replicated.read_destination(count) == replicated.read_source(count)
+    assert await partitions.detach_partitions(replicated.pair, [EVENT]) == ()
 
 
 async def test_a_table_is_attached_as_on_the_source(

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import pytest
 
@@ -20,6 +20,7 @@ from pgmigrator.postgres import (
 from pgmigrator.postgres.children import Tools, find_tools
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.failures import Failure
+from pgmigrator.postgres.schema import identity_keys
 from tests.fixtures.providers import Postgres
 from tests.integration.replicating import Replicated, replicate
 
@@ -156,6 +157,34 @@ async def test_a_table_that_fails_stops_no_other(replicated: Replicated, tools: 
     missing = {item.object for item in await differences(replicated) if item.kind == "table"}
     assert missing == {str(NAMES[1])} | {str(TableName("shop", "clash"))}
     assert NAMES[1] not in await notes(replicated)  # all of it, or nothing
+
+
+async def test_a_name_that_means_something_else_stops_no_other(
+    replicated: Replicated, tools: Tools
+) -> None:
+    replicated.on_source(*LATER)
+    replicated.on_destination("CREATE VIEW shop.later AS SELECT 1 AS id")
+    [failure] = await create(replicated, tools, NAMES[1], *NAMES[2:])
+    assert failure.object == f"table {NAMES[1]}"
+    assert "something else under" in failure.reason
+    missing = {item.object for item in await differences(replicated) if item.kind == "table"}
+    assert not missing & {str(name) for name in NAMES[2:]}
+
+
+async def test_a_table_dropped_meanwhile_stops_no_other(
+    replicated: Replicated, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replicated.on_source(*LATER)
+
+    async def dropped_meanwhile(*arguments: Any) -> Any:
+        replicated.on_source("DROP TABLE shop.later")  # it is in the dump
+        return await identity_keys(*arguments)
+
+    monkeypatch.setattr("pgmigrator.postgres.restore.identity_keys", dropped_meanwhile)
+    [failure] = await create(replicated, tools, NAMES[1], NAMES[4])
+    assert failure.object == f"table {NAMES[1]}"
+    assert "dropped on the source" in failure.reason
+    assert NAMES[4] in await notes(replicated)
 
 
 async def test_a_table_that_is_gone_again_is_left_out(replicated: Replicated, tools: Tools) -> None:

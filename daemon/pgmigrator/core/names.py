@@ -52,6 +52,21 @@ class TableName:
         return f"{quote_identifier(self.schema)}.{quote_identifier(self.name)}"
 
 
+def renaming(old: TableName, new: TableName) -> tuple[str, ...]:
+    """Write the SQL that renames a table, and moves it to another schema if need be.
+
+    >>> renaming(TableName("a", "b"), TableName("a", "c"))
+    ('ALTER TABLE "a"."b" RENAME TO "c"',)
+    """
+    statements = []
+    if old.schema != new.schema:
+        statements.append(f"ALTER TABLE {old} SET SCHEMA {quote_identifier(new.schema)}")
+    if old.name != new.name:
+        moved = TableName(new.schema, old.name)
+        statements.append(f"ALTER TABLE {moved} RENAME TO {quote_identifier(new.name)}")
+    return tuple(statements)
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What we create for one database, each at most 63 bytes long."""

@@ -9,7 +9,8 @@ from collections.abc import Collection
 
 from psycopg import sql
 
-from pgmigrator.core.names import TableName
+from pgmigrator.core.names import TableName, renaming
+from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping
 from pgmigrator.postgres.confirm import until_passed
 from pgmigrator.postgres.connect import Connection, fetch, session
@@ -32,6 +33,14 @@ SELECT n.nspname::text AS schema, r.relname::text AS name,
 """
 
 
+#: what has a name on the source: a table that is followed, or something else
+_THERE = """
+SELECT relkind = 'r' AND relpersistence = 'p' AS followed, relkind = 'p' AS partitioned
+  FROM pg_class WHERE oid = to_regclass(%(table)s)
+"""
+_EXISTS = "SELECT to_regclass(%(table)s) IS NOT NULL AS exists"
+
+
 async def detach_partitions(
     pair: DatabasePair, tables: Collection[TableName]
 ) -> tuple[Failure, ...]:
@@ -46,27 +55,54 @@ async def detach_partitions(
         session(pair.destination, pair.database, action, options=OPTIONS) as destination,
     ):
         for table in tables:
-            roots = await fetch(source, _ATTACHED, {"table": str(table)})
-            keep = {TableName(root["schema"], root["name"]) for root in roots}
-            what, work = f"table {table}", _detach(destination, table, keep)
+            what, work = f"table {table}", _detach(source, destination, table)
             failures += await attempt(destination, pair.destination, what, work)
     return tuple(failures)
 
 
-async def _detach(destination: Connection, table: TableName, keep: set[TableName]) -> None:
+async def _detach(source: Connection, destination: Connection, table: TableName) -> None:
+    keep = await _root_on_source(source, table)
+
     async def work(connection: Connection) -> None:
         await bookkeeping.assert_created(connection, table)
-        for row in await fetch(connection, _ATTACHED, {"table": str(table)}):
-            root = TableName(row["schema"], row["name"])
-            if root not in keep:
-                await connection.execute(
-                    sql.SQL("ALTER TABLE ONLY {} DETACH PARTITION {}").format(
-                        sql.Identifier(root.schema, root.name),
-                        sql.Identifier(table.schema, table.name),
-                    )
-                )
+        root = await _root(connection, table)
+        if root is None or root == keep:
+            return
+        if keep and not await _exists(connection, keep) and not await _exists(source, root):
+            raise Refused(
+                "the source has renamed its partitioned table: on the destination,"
+                f" {'; '.join(renaming(root, keep))};"
+            )
+        await connection.execute(
+            sql.SQL("ALTER TABLE ONLY {} DETACH PARTITION {}").format(
+                sql.Identifier(root.schema, root.name), sql.Identifier(table.schema, table.name)
+            )
+        )
 
     await patiently(destination, work)
+
+
+async def _root_on_source(source: Connection, table: TableName) -> TableName | None:
+    """Return the partitioned table that the source has it attached to; None: it goes from there.
+
+    In the place of a partition that became partitioned itself, its own partitions come.
+    """
+    for there in await fetch(source, _THERE, {"table": str(table)}):
+        if there["followed"]:
+            return await _root(source, table)
+        if not there["partitioned"]:
+            raise Refused("the source has something else under this name: it stays here")
+    return None
+
+
+async def _root(connection: Connection, table: TableName) -> TableName | None:
+    rows = await fetch(connection, _ATTACHED, {"table": str(table)})
+    return TableName(rows[0]["schema"], rows[0]["name"]) if rows else None
+
+
+async def _exists(connection: Connection, table: TableName) -> bool:
+    (row,) = await fetch(connection, _EXISTS, {"table": str(table)})
+    return bool(row["exists"])
 
 
 async def attach_partitions(

@@ -61,7 +61,7 @@ async def restore_tables(
 ) -> tuple[Failure, ...]:
     """Create tables that came later on the source, each with what it needs; return what failed.
 
-    :raises Refused: the source could not be dumped, or apply lags too far behind.
+    :raises Refused: the source could not be dumped.
     :raises Unreachable: a server went away.
     """
     async with _archive(pair, tools, dump_lock) as archive:

@@ -41,6 +41,7 @@ _ABSENT = (
     errors.UndefinedColumn,
     errors.InvalidSchemaName,
 )
+_IN_THE_WAY = "the destination has something else under this name: rename or drop it there"
 _ADDRESS = """
 SELECT type, object_names, object_args
   FROM pg_identify_object_as_address(%(class)s::oid, %(oid)s::oid, 0)
@@ -71,52 +72,72 @@ async def create_tables(
 
     Those that exist by now are left alone.
 
-    :raises Refused: apply lags too far behind.
     :raises Unreachable: a server went away.
     """
     failures: list[Failure] = []
-    passed = False
     async with (
         session(pair.source, pair.database, ACTION) as source,
         session(pair.destination, pair.database, ACTION, options=OPTIONS) as destination,
     ):
+        creating = _Creating(pair, source, destination, contents)
         for oid, name in tables:
-            looking = _Lacking(source, destination, contents.pre_data)
-            lacking = await looking.of(oid)
-            if not lacking:
-                failures += await _in_the_way(destination, name)
-                continue
-            if not passed and any(entry.type == "TABLE ATTACH" for entry in lacking):
-                await until_passed(pair, destination, ACTION, ON_THEIR_WAY)
-                passed = True
-            failures += await attempt(
-                destination,
-                pair.destination,
-                f"table {name}",
-                _create(destination, in_order(lacking, contents), looking.tables),
-            )
+            what, work = f"table {name}", creating.run(oid, name)
+            failures += await attempt(destination, pair.destination, what, work)
     return tuple(failures)
 
 
-async def _in_the_way(destination: Connection, name: TableName) -> tuple[Failure, ...]:
+class _Creating:
+    """Creates one table after the other, each on its own."""
+
+    def __init__(
+        self,
+        pair: DatabasePair,
+        source: Connection,
+        destination: Connection,
+        contents: Contents,
+    ) -> None:
+        self._pair = pair
+        self._source = source
+        self._destination = destination
+        self._contents = contents
+        #: apply has passed what the dump shows
+        self._passed = False
+        #: it did not in time: nobody waits for it again
+        self._lags: Refused | None = None
+
+    async def run(self, oid: int, name: TableName) -> None:
+        """Create a table with everything that it lacks here."""
+        looking = _Lacking(self._source, self._destination, self._contents.pre_data)
+        lacking = await looking.of(oid)
+        if not lacking:
+            await _assert_not_in_the_way(self._destination, name)
+            return
+        if any(entry.type == "TABLE ATTACH" for entry in lacking):
+            await self._until_passed()
+
+        async def work(connection: Connection) -> None:
+            for entry in in_order(lacking, self._contents):
+                await connection.execute(entry.statement, prepare=False)
+            await bookkeeping.remember(connection, looking.tables, created=True)
+
+        await patiently(self._destination, work)
+
+    async def _until_passed(self) -> None:
+        if self._lags is not None:
+            raise Refused(str(self._lags))
+        if not self._passed:
+            try:
+                await until_passed(self._pair, self._destination, ACTION, ON_THEIR_WAY)
+            except Refused as refused:
+                self._lags = refused
+                raise
+            self._passed = True
+
+
+async def _assert_not_in_the_way(destination: Connection, name: TableName) -> None:
     """Name what has a table's name and can hold nothing for it: else it is wanted for ever."""
-    rows = await fetch(destination, _OTHER, {"table": str(name)})
-    if not rows:
-        return ()
-    reason = "the destination has something else under this name: rename or drop it there"
-    return (Failure(f"table {name}", reason),)
-
-
-async def _create(
-    destination: Connection, chosen: Sequence[Entry], tables: Collection[tuple[int, TableName]]
-) -> None:
-    async def work(connection: Connection) -> None:
-        for entry in chosen:
-            await connection.execute(entry.statement, prepare=False)
-        await bookkeeping.remember(connection, tables, created=True)
-
-    if chosen:
-        await patiently(destination, work)
+    if await fetch(destination, _OTHER, {"table": str(name)}):
+        raise Refused(_IN_THE_WAY)
 
 
 def in_order(lacking: Collection[Entry], contents: Contents) -> list[Entry]:
@@ -183,12 +204,14 @@ class _Lacking:
         class_oid, oid = entry.key
         try:
             [address] = await fetch(self._source, _ADDRESS, {"class": class_oid, "oid": oid})
-            if address["type"] is None:
+            if address["object_names"] is None:
                 raise Refused(f"{entry} was dropped on the source meanwhile; observing again")
         except errors.UndefinedObject:
             raise Refused(f"{entry} was dropped on the source meanwhile; observing again") from None
         try:
             await fetch(self._destination, _THERE, address)
+        except errors.WrongObjectType:
+            raise Refused(f"{entry}: {_IN_THE_WAY}") from None
         except _ABSENT:
             if entry.type == "TABLE":
                 self.tables.append((oid, TableName(*address["object_names"])))

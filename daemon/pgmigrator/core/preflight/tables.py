@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pgmigrator.core import follow, plan
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
-from pgmigrator.core.names import TableName, quote_identifier, quote_literal
+from pgmigrator.core.names import TableName, quote_literal, renaming
 from pgmigrator.core.preflight.finding import (
     DEGRADES,
     NOTE,
@@ -163,19 +163,13 @@ def tables_renamed(obs: Observation) -> Iterator[Found]:
 
 def _rename(old: TableName, new: TableName, *, anew: bool) -> str:
     """Return the statements that rename it, in our bookkeeping too."""
-    moved = TableName(new.schema, old.name)
-    statements = ["BEGIN"]
-    if old.schema != new.schema:
-        statements.append(f"ALTER TABLE {old} SET SCHEMA {quote_identifier(new.schema)}")
-    if old.name != new.name:
-        statements.append(f"ALTER TABLE {moved} RENAME TO {quote_identifier(new.name)}")
     schema, name = quote_literal(new.schema), quote_literal(new.name)
     before = f"({quote_literal(old.schema)}, {quote_literal(old.name)})"
-    statements.append(
+    note = (
         f"UPDATE pgmigrator.tables SET schema_name = {schema}, table_name = {name}"  # noqa: S608
         f"{', resync = true' if anew else ''} WHERE (schema_name, table_name) = {before}"
     )
-    return "; ".join((*statements, "COMMIT;"))
+    return "; ".join(("BEGIN", *renaming(old, new), note, "COMMIT;"))
 
 
 def _if_worthless(name: TableName) -> str:
