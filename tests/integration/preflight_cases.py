@@ -326,6 +326,15 @@ DATABASES = (
         for severity, conflicts in ((BLOCKS, "fail"), (NOTE, "merge"), (NOTE, "skip"))
     ),
     Case(
+        check="role_conflicts",
+        severity=DEGRADES,
+        object="role app",
+        here=("CREATE ROLE app LOGIN",),
+        there=("CREATE ROLE app NOLOGIN",),
+        simulated=UNDER_WAY,
+        mend_there='ALTER ROLE "app" LOGIN;',
+    ),
+    Case(
         check="lock_table",
         severity=BLOCKS,
         object="{database}",

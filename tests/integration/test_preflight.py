@@ -47,6 +47,9 @@ ELSEWHERE: dict[str, str] = {
     "tables_gone": "e2e/test_tables_follow.py::test_a_table_of_somebody_else_is_never_dropped",
     "different_servers": "integration/test_preflight.py::test_one_server_is_not_two",
     "not_a_standby": "integration/test_preflight.py::test_standbys_are_told",
+    "role_collisions": (
+        "e2e/test_mappings.py::test_colliding_roles_are_refused_before_anything_is_created"
+    ),
     "standbys": "integration/test_preflight.py::test_standbys_are_told",
     "direct_connection": "integration/test_preflight.py::test_a_pooler_is_known",
     "inserts_only": (
