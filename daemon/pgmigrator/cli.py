@@ -313,7 +313,7 @@ def complete(mapping: str, timeout_seconds: float, force: bool, reason: str, **t
 @click.argument("table")
 @_url_options
 def resync(mapping: str, database: str, table: str, **target: Any) -> int:
-    """Copy one table anew: after a change that logical replication does not carry."""
+    """Copy a table anew, or a partitioned one's partitions: after what replication misses."""
     body = {"database": database, "table": table}
     return _command(Verb.RESYNC, mapping, Target(**target, databases=()), body)
 

@@ -1,5 +1,6 @@
 """DDL on either side is found within two ticks and named with the SQL that mends it."""
 
+import shlex
 from collections.abc import Callable
 
 import psycopg
@@ -42,6 +43,17 @@ def test_drift_is_named_with_what_mends_it(
     running.wait_phase("ready")
     for statement, described in DRIFT:
         _one(pair, running, statement, described)
+    # one statement reaches every partition, and one resync all rows
+    statement = "ALTER TABLE events ADD COLUMN added text DEFAULT clock_timestamp()::text"
+    found = _one(pair, running, statement, 'column of "public"."events"')
+    command = found["fix"].rpartition(": pgmigrator ")[2]
+    assert command == """resync orders shop '"public"."events"'"""
+    assert shop.differences(pair.source, pair.destination) != []
+    answer = running.command(*shlex.split(command))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    running.wait_phase("catching_up")
+    running.wait_phase("ready")
+    assert shop.differences(pair.source, pair.destination) == []
     # on the other side it is the same
     shop.execute(pair.destination, "DROP VIEW big")
     found = _found(running, 'view of "public"."big"')
@@ -49,7 +61,7 @@ def test_drift_is_named_with_what_mends_it(
     assert running.database("shop")["ready"] is False
 
 
-def _one(pair: Pair, running: Daemon, statement: str, described: str) -> None:
+def _one(pair: Pair, running: Daemon, statement: str, described: str) -> dict[str, str]:
     shop.execute(pair.source, statement)
     found = _found(running, described)
     # what comes after the data is brought by the daemon itself; the rest by a person
@@ -58,6 +70,7 @@ def _one(pair: Pair, running: Daemon, statement: str, described: str) -> None:
         if each["fix"].startswith(prefix) and " UNIQUE " not in each["fix"]:
             shop.execute(pair.destination, each["fix"].removeprefix(prefix).split(";")[0])
     running.wait(lambda d: not drift(d), f"an end of: {found}", "/status/orders/shop")
+    return found
 
 
 def _found(running: Daemon, described: str) -> dict[str, str]:

@@ -1,9 +1,14 @@
 """Drift: two lines of one thing are one change, and the SQL never drops what it could change."""
 
+from dataclasses import replace
+
 import pytest
 
 from pgmigrator.core.drift import drifts
-from pgmigrator.core.model import SchemaItem
+from pgmigrator.core.model import Measured, Problem, SchemaItem
+from pgmigrator.core.names import TableName
+from pgmigrator.core.preflight import find_problems
+from tests.unit.builders import ITEMS, NOW, ORDERS, change, streaming
 
 TABLE = '"app"."t"'
 
@@ -120,3 +125,55 @@ def test_a_sequence_is_told_what_it_is_no_longer() -> None:
     assert drift.statement == (
         f"ALTER SEQUENCE {TABLE} AS bigint START 1 CACHE 1 NO CYCLE OWNED BY NONE"
     )
+
+
+LEAVES = (ORDERS, ITEMS)
+WHOLE = TableName("public", "whole")
+
+
+def drift_problems(*items: SchemaItem, partitioned: bool = True) -> list[Problem]:
+    changes: dict[str, object] = {"schema": Measured(items, NOW, 20.0)}
+    if partitioned:
+        changes |= {f"source.tables.{n}.partition_of": WHOLE for n in (0, 1)}
+    found = find_problems(change(streaming(), changes))
+    return [problem for problem in found if problem.check == "schema_drift"]
+
+
+def test_of_a_partitioned_table_one_statement_and_one_resync_are_named() -> None:
+    lines = [item("column", "b int DEFAULT 7", missing=True, of=str(WHOLE))]
+    for leaf in LEAVES:
+        made = item("column", "b int DEFAULT 7", missing=True, of=str(leaf))
+        lines.append(replace(made, ancestors=(str(WHOLE),)))
+    [problem] = drift_problems(*lines)
+    assert problem.fix == (
+        f"on the destination: ALTER TABLE {WHOLE} ADD COLUMN b int DEFAULT 7; its rows are"
+        " compared then; to copy them anew without waiting for that: pgmigrator resync orders shop"
+        f" '{WHOLE}'"
+    )
+
+
+def test_of_a_table_and_what_inherits_from_it_each_is_to_be_copied() -> None:
+    parent = item("column", "b int DEFAULT 7", missing=True, of=str(ORDERS))
+    heir = replace(parent, object=str(ITEMS), ancestors=(str(ORDERS),))
+    [problem] = drift_problems(parent, heir, partitioned=False)
+    assert problem.fix.endswith(
+        f": pgmigrator resync orders shop '{ORDERS}'; pgmigrator resync orders shop '{ITEMS}'"
+    )
+
+
+def test_what_a_partition_alone_lacks_is_its_own() -> None:
+    alone = item("column", "b int DEFAULT 7", missing=True, of=str(ORDERS))
+    other = item("column", "c int", missing=True, of=str(WHOLE))
+    assert len(drifts([replace(alone, ancestors=(str(WHOLE),)), other])) == 2
+
+
+def test_a_table_that_is_followed_comes_by_itself() -> None:
+    [problem] = drift_problems(
+        item("table", "r d", missing=True, of=str(ORDERS)),
+        item("column", "a int", missing=True, of=str(ORDERS)),
+        item("grant", "GRANT SELECT TO PUBLIC BY o", missing=True, of="table public.orders"),
+    )
+    assert problem.object == f"table of {ORDERS}"
+    assert "by itself" in problem.fix
+    [problem] = drift_problems(item("table", "p d", missing=True, of=str(WHOLE)))
+    assert f"pg_dump --schema-only --table='{WHOLE}'" in problem.fix

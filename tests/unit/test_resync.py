@@ -14,7 +14,7 @@ NAMED = change(STREAMING, {"source.tables": (source_table(101, ORDERS), source_t
 
 @pytest.mark.parametrize("text", ["orders", "public.orders", '"public"."orders"'])
 def test_every_spelling_is_understood(text: str) -> None:
-    assert resync.find(STREAMING, text) == ORDERS
+    assert resync.find(STREAMING, text) == (ORDERS,)
 
 
 def test_a_name_that_reads_two_ways_is_refused() -> None:
@@ -50,4 +50,30 @@ def test_what_cannot_be_copied_anew(obs: object, changes: dict[str, object], wor
     found = resync.find(change(obs, changes), "items")  # type: ignore[arg-type]
     assert isinstance(found, str)
     assert words in found
-    assert resync.find(STREAMING, "items") == ITEMS
+    assert resync.find(STREAMING, "items") == (ITEMS,)
+
+
+WHOLE = TableName("public", "whole")
+PARTITIONED = change(
+    STREAMING, {f"source.tables.{number}.partition_of": WHOLE for number in (0, 1)}
+)
+UNFILLED: dict[str, object] = {
+    "destination.tables.1.filled": False,
+    "destination.tables.1.state": "",
+    "destination.tables.1.has_rows": False,
+}
+
+
+def test_of_a_partitioned_table_all_partitions_are_meant() -> None:
+    assert resync.find(PARTITIONED, "whole") == (ORDERS, ITEMS)
+    assert resync.find(PARTITIONED, "items") == (ITEMS,)
+    # what waits for its copy needs no other
+    assert resync.find(change(PARTITIONED, UNFILLED), "whole") == (ORDERS,)
+    # all of them, or none
+    unfit = change(PARTITIONED, {"source.tables.1.identity_usable": False})
+    assert str(resync.find(unfit, "whole")).startswith('"public"."items": it cannot be published')
+    twin = change(PARTITIONED, {"source.tables.1.partition_of": TableName("pub", "lic.whole")})
+    twin = change(twin, {"source.tables.0.partition_of": TableName("pub.lic", "whole")})
+    assert resync.find(twin, "pub.lic.whole") == (
+        'it may mean "pub.lic"."whole" or "pub"."lic.whole"'
+    )

@@ -43,7 +43,8 @@ class Command:
     #: complete: without a switch, or with late writes; needs a reason, which is kept in the marker
     force: bool = False
     reason: str = ""
-    #: resync: the table to copy anew, as "schema"."name", schema.name, or a name in `public`
+    #: resync: the table to copy anew, as "schema"."name", schema.name, or a name in `public`; of a
+    #: partitioned one, all partitions that it has itself
     table: str = ""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pgmigrator.core import actions as a
 from pgmigrator.core import follow, insert_only, plan
-from pgmigrator.core.drift import is_trigger_mode
+from pgmigrator.core.drift_sql import is_trigger_mode
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import (
     Observation,

@@ -363,6 +363,8 @@ class SchemaItem:
     definition: str
     #: missing on the destination, or extra there
     missing: bool
+    #: what the table inherits from, at any distance: it may have this line from there
+    ancestors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

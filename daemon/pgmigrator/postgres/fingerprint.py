@@ -73,13 +73,24 @@ async def compare(
     source_items = await _lines(source, items, on_source, differing)
     destination_items = await _lines(destination, items, on_destination, differing)
     return tuple(
-        SchemaItem(object=name, kind=SchemaKind(kind), definition=definition, missing=missing)
-        for lines, missing in (
-            (source_items - destination_items, True),
-            (destination_items - source_items, False),
+        SchemaItem(
+            object=name,
+            kind=SchemaKind(kind),
+            definition=definition,
+            missing=missing,
+            ancestors=ancestors.get(name, ()),
+        )
+        for lines, missing, ancestors in (
+            (source_items - destination_items, True, await _ancestors(source, differing)),
+            (destination_items - source_items, False, await _ancestors(destination, differing)),
         )
         for name, kind, definition in sorted(lines)
     )
+
+
+async def _ancestors(connection: Connection, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    rows = await fetch(connection, query("ancestors"), {"objects": list(names)})
+    return {row["object"]: tuple(row["ancestors"]) for row in rows}
 
 
 async def _hashes(connection: Connection, items: str, parameters: Parameters) -> dict[str, str]:

@@ -225,11 +225,17 @@ async def _resync(runner: MappingRunner, units: Sequence[Unit], command: Command
         return Outcome(
             status=OutcomeStatus.CONFLICT, message="not resynchronised", blocking=(blocker,)
         )
-    async with session(runner.observer.destination, unit.database, "resync") as connection:
-        if not await bookkeeping.request_resync(connection, found):
-            raise Refused(f"table {found} is no longer one that we filled; try again")
-    log.info("resync", mapping=unit.mapping, database=unit.database, table=str(found))
-    return Outcome(status=OutcomeStatus.ACCEPTED, message=f"table {found} is copied anew")
+    async with (
+        session(runner.observer.destination, unit.database, "resync") as connection,
+        connection.transaction(),
+    ):
+        for table in found:
+            if not await bookkeeping.request_resync(connection, table):
+                raise Refused(f"table {table} is no longer one that we filled; try again")
+    names = ", ".join(map(str, found))
+    log.info("resync", mapping=unit.mapping, database=unit.database, tables=names)
+    said = f"table {names} is" if len(found) == 1 else f"{len(found)} partitions are"
+    return Outcome(status=OutcomeStatus.ACCEPTED, message=f"{said} copied anew")
 
 
 # --- complete ----------------------------------------------------------------------------------

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from shlex import quote
 
 from pgmigrator.core import plan
-from pgmigrator.core.drift import drifts
+from pgmigrator.core.drift import Drift, drifts
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation
+from pgmigrator.core.model import Observation, SchemaKind
 from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.preflight.finding import (
     DEGRADES,
@@ -73,14 +73,46 @@ def schema_drift(obs: Observation) -> Iterator[Found]:
     found = drifts(obs.schema.value)
     for drift in found[:DRIFTS_SHOWN]:
         fix = drift.fix
-        if drift.needs_copy:
+        if _comes(drift, obs):
+            fix = "it is created there by itself; if that fails, a problem says why"
+        if drift.needs_copy and (tables := _to_copy(drift, obs)):
+            commands = "; ".join(
+                f"pgmigrator resync {obs.mapping} {quote(obs.database)} {quote(table)}"
+                for table in tables
+            )
             fix += (
                 " its rows are compared then; to copy them anew without waiting for that:"
-                f" pgmigrator resync {obs.mapping} {quote(obs.database)} {quote(drift.object)}"
+                f" {commands}"
             )
         yield DEGRADES, f"{drift.kind} of {drift.object}", drift.reason, fix
     if (more := len(found) - DRIFTS_SHOWN) > 0:
         yield DEGRADES, "schema", f"{more} more differences", "mend those that are shown first"
+
+
+def _comes(drift: Drift, obs: Observation) -> bool:
+    """Tell whether it is a table that is followed."""
+    assert obs.source is not None
+    return (
+        drift.kind is SchemaKind.TABLE
+        and drift.destination is None
+        and any(
+            str(table.name) == drift.object and plan.replicable(table, obs)
+            for table in obs.source.tables
+        )
+    )
+
+
+def _to_copy(drift: Drift, obs: Observation) -> tuple[str, ...]:
+    """Name what is copied anew, in `resync`'s terms, where a table and its heirs differ."""
+    assert obs.source is not None
+    tables = {str(table.name): table for table in obs.source.tables}
+    heirs = (tables[name] for name in (drift.object, *drift.heirs) if name in tables)
+    partitioned = {drift.object, *drift.heirs}
+    found = (
+        str(table.partition_of) if str(table.partition_of) in partitioned else str(table.name)
+        for table in heirs
+    )
+    return tuple(dict.fromkeys(found))
 
 
 @check("both", NOTE)
