@@ -10,9 +10,9 @@ NAME = "{{mapping}} / {{database}}"
 LIMITS = "/limit|at most|of it/"
 
 
-def number(what: Panel, metric: str) -> Any:
+def number(what: Panel, metric: str, matchers: str = "") -> Any:
     """The number now."""
-    return stat_panel(what, query(worst(of_database(metric)), NAME, instant=True))
+    return stat_panel(what, query(worst(of_database(metric, matchers)), NAME, instant=True))
 
 
 def moment(what: Panel, metric: str) -> Any:

@@ -146,11 +146,11 @@ def _mismatches() -> Any:
     return table_panel(
         Panel(
             title="Tables whose rows differ",
-            description=f"The {TABLE_SERIES_MAX} worst of the last exact count. Do not cut over"
-            " before this is empty.",
+            description=f"The {TABLE_SERIES_MAX} worst of the last comparison. 0: as many rows, but"
+            " other ones. Do not cut over before this is empty.",
             width=24,
             height=9,
-            empty="No table differs in the last count, or NO DATA",
+            empty="No table differs in the last comparison, or NO DATA",
             runbook="PgMigratorContentMismatch",
         ),
         [
@@ -158,9 +158,9 @@ def _mismatches() -> Any:
             Column("database", "Database"),
             Column("schema", "Schema"),
             Column("table", "Table"),
-            Column("Value", "Rows that differ", unit="short"),
+            Column("Value", "Difference of row counts", unit="short"),
         ],
         query(worst(of_database("table_row_count_delta_rows"), *TABLE), table=True),
-        sort="Rows that differ",
+        sort="Difference of row counts",
         descending=True,
     )

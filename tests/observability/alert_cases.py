@@ -296,7 +296,8 @@ CASES = (
         severity="critical",
         trouble={'verified_tables{result="mismatch"}': 2},
         near=({'verified_tables{result="mismatch"}': 0},),
-        description=f"2 tables of {SHOP} have different exact row counts at the same LSN.",
+        description=f"2 tables of {SHOP} have other rows on the destination, or another number of"
+        " them, at the same LSN.",
     ),
     Case(
         alert="PgMigratorVerificationStale",

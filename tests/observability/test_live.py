@@ -52,8 +52,9 @@ MAY_LACK = {
 #: what cannot be known, or is not the case, in a state; what is not named here always has data
 NO_DATA = {
     "mapping: Rows last compared (A)": "copying",
-    "mapping: Rows that differ (A)": "copying",
-    "mapping: Tables by the result of the last count (A)": "copying",
+    "mapping: Difference of row counts (A)": "copying",
+    "mapping: Tables by the result of the last comparison (A)": "copying",
+    "mapping: Tables that differ (A)": "copying",
     "overview: Where every database stands (E)": "copying",
     "mapping: Schema drift (A)": "copying",
     "mapping: Light last changed (A)": "copying, failing",
@@ -261,7 +262,8 @@ def failing(stage: Stage) -> None:
     (other,) = {*DATABASES} - {victim}
     shop.execute(stage.pair.source, WITHOUT_IDENTITY, database=victim)
     shows("tables: Tables with a problem", {(victim,): 1, (other,): 0})
-    shows("mapping: Rows that differ", {(victim,): 1})
+    shows("mapping: Difference of row counts", {(victim,): 1})
+    shows("mapping: Tables that differ", {(victim,): 1})
     shows("tables: Tables whose rows differ", {(victim, "public", "nothing"): 1})
     shows("overview: Is a cutover safe now?", {("orders",): NOT_READY})
     shows(
@@ -286,7 +288,8 @@ def ready(stage: Stage) -> None:
     shows("overview: Is a cutover safe now?", {("orders",): READY})
     shows("mapping: Is a cutover safe now?", {("shop",): READY, ("zoo",): READY})
     shows("mapping: Gates", {("shop", gate): 1 for gate in GATE_NAMES})
-    shows("mapping: Rows that differ", {("shop",): 0, ("zoo",): 0})
+    shows("mapping: Difference of row counts", {("shop",): 0, ("zoo",): 0})
+    shows("mapping: Tables that differ", {("shop",): 0, ("zoo",): 0})
     stage.watch.empty("overview: What keeps a light off: gates that do not pass")
     stage.watch.empty("tables: Tables whose rows differ")
     stage.watch.look("ready")

@@ -281,6 +281,18 @@ def test_ten_thousand_tables_cost_little_and_what_is_left_out_shows() -> None:
     assert value(series, "table_series_dropped") == 10_000 + 30 - 2 * TABLE_SERIES_MAX
 
 
+def test_tables_with_as_many_rows_but_other_ones_are_named_too() -> None:
+    other = tuple(table(i).name for i in range(30, 30 + TABLE_SERIES_MAX))
+    base = database()
+    found = replace(base.verification, mismatched_tables=1 + len(other), other_rows=other)
+    series = exposed(report(mapping(replace(base, verification=found))))
+    assert value(series, "verified_tables", result="mismatch") == 1 + len(other)
+    counted = {"schema": "public", "table": "t00001"}
+    assert value(series, "table_row_count_delta_rows", **counted) == 3, "the worst comes first"
+    assert value(series, "table_row_count_delta_rows", schema="public", table="t00030") == 0
+    assert value(series, "table_series_dropped") == 1
+
+
 def test_finished_tables_are_gone_at_the_next_scrape() -> None:
     assert not named_tables(
         exposed(report(mapping(replace(database(), tables=(table(1),))))),

@@ -116,7 +116,7 @@ class CopyProgress:
 class Verification:
     """The last exact comparison of row counts, and of rows where they were rewritten."""
 
-    #: counted on both sides; some of them may differ
+    #: compared on both sides; some of them may differ
     verified_tables: int = 0
     mismatched_tables: int = 0
     #: tables of the source that it did not cover, or that were rewritten since
@@ -124,7 +124,10 @@ class Verification:
     #: epoch seconds; None: never
     at: float | None = None
     row_count_delta_rows: int | None = None
+    #: of those whose counts differ
     worst: tuple[RowCountDelta, ...] = ()
+    #: of those with as many rows, but other ones
+    other_rows: tuple[TableName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,13 +222,16 @@ def _verification(obs: Observation) -> Verification:
     worst = sorted(
         counts.deltas, key=lambda d: abs(d.source_rows - d.destination_rows), reverse=True
     )
+    differing = {delta.table for delta in counts.deltas} | counts.differing
+    unverified = (followed - counts.tables) | (plan.uncompared(obs) - differing)
     return Verification(
-        verified_tables=len(counts.tables),
-        mismatched_tables=len(counts.deltas) + len(counts.differing),
-        unverified_tables=len((followed - counts.tables) | plan.uncompared(obs)),
+        verified_tables=len(counts.tables - unverified),
+        mismatched_tables=len(differing),
+        unverified_tables=len(unverified),
         at=obs.row_counts.at,
         row_count_delta_rows=sum(abs(d.source_rows - d.destination_rows) for d in counts.deltas),
         worst=tuple(worst[:WORST]),
+        other_rows=tuple(sorted(counts.differing)[:WORST]),
     )
 
 

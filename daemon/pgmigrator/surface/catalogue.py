@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pgmigrator.core.model import Phase, RowCountDelta, SchemaKind, Severity
+from pgmigrator.core.names import TableName
 from pgmigrator.core.report import (
     DatabaseReport,
     GateStatus,
@@ -174,19 +175,18 @@ def _delta_rows(delta: RowCountDelta) -> int:
     return abs(delta.source_rows - delta.destination_rows)
 
 
-def _worst(database: DatabaseReport) -> list[RowCountDelta]:
-    """Return the tables whose counts differ most."""
-    return heapq.nsmallest(
-        TABLE_SERIES_MAX,
-        database.verification.worst,
-        key=lambda delta: (-_delta_rows(delta), delta.table),
-    )
+def _differing(database: DatabaseReport) -> list[tuple[TableName, int]]:
+    """Return the tables whose counts differ most, then those with as many rows, but other ones."""
+    found = database.verification
+    deltas = [(delta.table, _delta_rows(delta)) for delta in found.worst]
+    deltas += [(table, 0) for table in found.other_rows]
+    return heapq.nsmallest(TABLE_SERIES_MAX, deltas, key=lambda each: (-each[1], each[0]))
 
 
 def _dropped(database: DatabaseReport) -> int:
     copying = sum(table.state is TableState.COPYING for table in database.tables)
     mismatched = database.verification.mismatched_tables
-    return copying - len(_copying(database)) + mismatched - len(_worst(database))
+    return copying - len(_copying(database)) + mismatched - len(_differing(database))
 
 
 def _errors(report: Report) -> Samples:
@@ -457,19 +457,21 @@ METRICS: tuple[Metric, ...] = (
     ),
     _of_databases(
         "verified_tables",
-        "Tables by the result of the last exact comparison; skipped: excluded by setting.",
+        "Tables by the result of the last exact comparison, of counts and, if rows were rewritten,"
+        " of rows; unverified: not in it, or rewritten since; skipped: excluded by setting.",
         _verified,
         ("result",),
     ),
     _of_databases(
         "row_count_delta_rows",
-        "Sum of the absolute differences of row counts at one LSN.",
+        "Sum of the absolute differences of row counts at one LSN; other rows do not show in it.",
         lambda d: _one(d.verification.row_count_delta_rows),
     ),
     _of_databases(
         "table_row_count_delta_rows",
-        f"Absolute difference of row counts, of the worst {TABLE_SERIES_MAX} tables.",
-        lambda d: (((w.table.schema, w.table.name), _delta_rows(w)) for w in _worst(d)),
+        f"Absolute difference of row counts, of the worst {TABLE_SERIES_MAX} tables; 0: as many"
+        " rows, but other ones.",
+        lambda d: (((t.schema, t.name), rows) for t, rows in _differing(d)),
         ("schema", "table"),
     ),
     _of_databases(

@@ -11,15 +11,16 @@ from pgmigrator.surface.catalogue import ALERT_LIMITS_SECONDS
 
 def row() -> list[Any]:
     """Build the row."""
-    return [_verified(), _verified_at(), _delta(), _drift(), _sequences()]
+    return [_verified(), _verified_at(), _differing(), _delta(), _drift(), _sequences()]
 
 
 def _verified() -> Any:
     return by_label(
         Panel(
-            title="Tables by the result of the last count",
-            description="Exact counts of both sides at one LSN. mismatch: rows are missing or too"
-            " many; do not cut over.",
+            title="Tables by the result of the last comparison",
+            description="Exact counts of both sides at one LSN; where rows were rewritten since"
+            " their copy, the rows too. mismatch: do not cut over. unverified: not in it, or"
+            " rewritten since.",
             width=12,
             unit="short",
             min=0,
@@ -35,8 +36,8 @@ def _verified_at() -> Any:
     return age(
         Panel(
             title="Rows last compared",
-            description="Age of the last count that came to its end.",
-            width=6,
+            description="Age of the last comparison that came to its end.",
+            width=4,
             unit="s",
             steps=high_is_bad(limit / 2, limit),
             runbook="PgMigratorVerificationStale",
@@ -46,14 +47,32 @@ def _verified_at() -> Any:
     )
 
 
+def _differing() -> Any:
+    return number(
+        Panel(
+            title="Tables that differ",
+            description="In the number of their rows, or in the rows themselves, at the last"
+            " comparison.",
+            width=4,
+            unit="short",
+            steps=((None, words.PASS), (1, words.FAIL)),
+            runbook="PgMigratorContentMismatch",
+            empty="not yet compared, or NO DATA",
+        ),
+        "verified_tables",
+        'result="mismatch"',
+    )
+
+
 def _delta() -> Any:
     return number(
         Panel(
-            title="Rows that differ",
-            description="Sum of the differences of all tables at the last count.",
-            width=6,
+            title="Difference of row counts",
+            description="Sum over all tables at the last count. 0 says nothing of rows that are"
+            " other ones: see the tables that differ.",
+            width=4,
             unit="short",
-            steps=((None, words.PASS), (1, words.FAIL)),
+            steps=((None, words.UNKNOWN), (1, words.FAIL)),
             runbook="PgMigratorContentMismatch",
             empty="not counted yet, or NO DATA",
         ),
