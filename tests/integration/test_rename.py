@@ -1,16 +1,20 @@
 """Renaming: once nothing is on its way under the old name, only what we created, rows and all."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import LiteralString
 
 import psycopg
 import pytest
 
+from pgmigrator.core import drift
 from pgmigrator.core.actions import Renaming
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
-from pgmigrator.postgres import bookkeeping, confirm, rename
+from pgmigrator.postgres import bookkeeping, confirm, fingerprint, rename, restore
+from pgmigrator.postgres.children import find_tools
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.failures import Failure
 from tests.fixtures.providers import Postgres
@@ -259,3 +263,42 @@ async def test_two_that_change_places_are_noted_to_be_copied_anew(replicated: Re
     second = Renaming(oid_of(replicated, odd), odd, ITEM, anew=True)
     assert await rename.rename_tables(replicated.pair, [second]) == ()
     assert replicated.read_destination("SELECT count(*) >= 50 FROM shop.item") == [(True,)]
+
+
+# --- what is renamed beside it ------------------------------------------------------------------
+
+
+async def test_a_renamed_index_is_not_built_twice_and_its_renaming_is_told(
+    replicated: Replicated, client_bin_dir: Path
+) -> None:
+    more: tuple[LiteralString, ...] = (
+        "CREATE INDEX notes ON shop.item (note)",
+        "CREATE TABLE shop.line (id int PRIMARY KEY, item bigint REFERENCES shop.item)",
+    )
+    replicated.on_source(*more)
+    replicated.on_destination(*more)
+    replicated.on_source(
+        "ALTER INDEX shop.item_pkey RENAME TO goods_pkey",
+        'ALTER INDEX shop.notes RENAME TO "No ""tes"',
+        "ALTER TABLE shop.line RENAME CONSTRAINT line_item_fkey TO line_goods_fkey",
+        "CREATE INDEX later ON shop.line (item)",
+    )
+    pair, tools = replicated.pair, find_tools(client_bin_dir, 18)
+    failed = await restore.restore_rest(pair, tools, created=True, dump_lock=asyncio.Lock())
+    assert failed == ()
+    indexes: LiteralString = (
+        "SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid"
+        " IN ('shop.item'::regclass, 'shop.line'::regclass) ORDER BY x.relname COLLATE \"C\""
+    )
+    names = ["item_pkey", "later", "line_pkey", "notes"]
+    assert replicated.read_destination(indexes) == [(name,) for name in names]
+    async with (
+        session(pair.source, pair.database, "test") as source,
+        session(pair.destination, pair.database, "test") as destination,
+    ):
+        found = drift.drifts(await fingerprint.compare(source, destination))
+        assert len(found) == 3
+        for each in found:
+            assert each.statement is not None
+            await destination.execute(each.statement.encode())
+        assert await fingerprint.compare(source, destination) == ()

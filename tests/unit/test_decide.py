@@ -314,6 +314,27 @@ CASES: list[Case] = [
         Phase.CATCHING_UP,
         a.DetachPartitions((ORDERS,)),
     ),
+    # an index that is there under another name is not built again
+    (
+        STREAMING,
+        {
+            "schema": Measured(
+                tuple(
+                    SchemaItem(
+                        object=str(ORDERS),
+                        kind="index",
+                        definition=f"CREATE INDEX {name} ON public.orders USING btree (x)",
+                        missing=name == "new",
+                    )
+                    for name in ("new", "old")
+                ),
+                NOW,
+                20.0,
+            )
+        },
+        Phase.CATCHING_UP,
+        None,
+    ),
     # renamed, whatever the slot has confirmed: apply may halt at the new name
     (
         STREAMING,

@@ -21,6 +21,7 @@ from pgmigrator.core.model import (
     Severity,
     SourceFacts,
 )
+from pgmigrator.core.renamed import renamed
 from pgmigrator.core.report import Throttle
 
 #: counts that differ are repeated, and tables that were left out are counted, this soon
@@ -421,11 +422,13 @@ def _something_to_restore(obs: Observation) -> bool:
     if any(table.state == "r" and not table.has_statistics for table in plan.followed(obs)):
         return True
     # indexes come after the copy
+    other_names = renamed(obs.schema.value) if obs.schema else {}
     left = (plan.drifted_tables(obs) or frozenset()) | {str(name) for name in plan.to_copy(obs)}
     return obs.schema is not None and any(
         (item.missing or is_trigger_mode(item.definition))
         and item.kind in POST_DATA
         and item.object not in left
+        and item not in other_names
         and not _comes_with_its_table(item)
         for item in obs.schema.value
     )

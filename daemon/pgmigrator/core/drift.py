@@ -30,6 +30,7 @@ from pgmigrator.core.drift_sql import (
 )
 from pgmigrator.core.model import SchemaItem, SchemaKind
 from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.renamed import renamed
 
 _INDEX_ON = re.compile(rf"CREATE( UNIQUE)? INDEX {WORD} ON (?:ONLY )?{WORD}\.{WORD} ")
 
@@ -105,9 +106,12 @@ def drifts(items: Iterable[SchemaItem]) -> tuple[Drift, ...]:
     """
     pairs: dict[tuple[str, SchemaKind, str], list[str | None]] = {}
     ancestors: dict[str, set[str]] = {}
+    items = tuple(items)
+    new_names = {old: new for new, old in renamed(items).items()}
     for item in items:
         kind = SchemaKind(item.kind)
-        pair = pairs.setdefault((item.object, kind, _key(kind, item.definition)), [None, None])
+        key = _key(kind, new_names.get(item, item).definition)
+        pair = pairs.setdefault((item.object, kind, key), [None, None])
         pair[0 if item.missing else 1] = item.definition
         ancestors.setdefault(item.object, set()).update(item.ancestors)
     found = tuple(

@@ -129,6 +129,8 @@ def _constraint(change: Change) -> str | None:
         f"DOMAIN {change.object.removeprefix('domain ')}" if domain else f"TABLE {change.object}"
     )
     drop = change.destination and first_name(change.destination)
+    if drop and change.source and (wanted := first_name(change.source)) != drop:
+        return f"ALTER {target} RENAME CONSTRAINT {drop} TO {wanted}"
     return _replaced(
         drop and f"ALTER {target} DROP CONSTRAINT {drop}",
         change.source and f"ALTER {target} ADD CONSTRAINT {change.source}",
@@ -139,7 +141,9 @@ def _index(change: Change) -> str | None:
     identity = "REPLICA IDENTITY "
     if change.source and change.source.startswith(identity):
         return f"ALTER TABLE {change.object} {change.source}"
-    found = INDEX.match(change.destination or "")
+    found, wanted = INDEX.match(change.destination or ""), INDEX.match(change.source or "")
+    if found and wanted and found[1] != wanted[1]:
+        return f"ALTER INDEX {found[2]}.{found[1]} RENAME TO {wanted[1]}"
     if (change.destination and found is None) or " ON ONLY " in (change.source or ""):
         return None  # a partitioned table's is joined to those of its partitions
     return _replaced(found and f"DROP INDEX {found[2]}.{found[1]}", change.source)

@@ -4,7 +4,7 @@ The archive's entries carry source OIDs; the source's inventory gives each its n
 destination's tells what is there already. So a restore can be interrupted and run again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -64,9 +64,15 @@ class Inventory:
 
 
 def lacking(
-    entries: Iterable[Entry], source: Inventory, destination: Inventory
+    entries: Iterable[Entry],
+    source: Inventory,
+    destination: Inventory,
+    other_names: Collection[tuple[str, str]] = (),
 ) -> tuple[Entry, ...]:
-    """Return the entries that the destination still lacks and that fit what it has."""
+    """Return the entries that the destination still lacks and that fit what it has.
+
+    `other_names`: table and name of what is there, but under another name.
+    """
     everything = tuple(entries)
     homeless = {
         entry.id
@@ -78,9 +84,14 @@ def lacking(
         entry
         for entry in everything
         if entry.id not in homeless
+        and not _is_among(other_names, source.by_oid.get(entry.key))
         and not entry.dependencies & homeless
         and _lacks(entry, keys, source, destination)
     )
+
+
+def _is_among(names: Collection[tuple[str, str]], item: Object | None) -> bool:
+    return item is not None and (str(item.table), item.name[3]) in names
 
 
 def _lacks(

@@ -13,7 +13,8 @@ from pathlib import Path
 from psycopg import errors, sql
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random
 
-from pgmigrator.postgres import inventory, triggers
+from pgmigrator.core.renamed import renamed_names
+from pgmigrator.postgres import fingerprint, inventory, triggers
 from pgmigrator.postgres.archive import Entry, not_valid
 from pgmigrator.postgres.archive import entries as archive_entries
 from pgmigrator.postgres.children import Tools
@@ -64,9 +65,12 @@ async def restore_post_data(
     async with session(source, database, ACTION) as origin:
         wanted = await Inventory.read(origin)
         populated = await fetch(origin, query("matviews"))
-    async with session(destination, database, ACTION, options=OPTIONS) as connection:
-        await triggers.prepare(connection)
-        todo = inventory.lacking(entries, wanted, await Inventory.read(connection))
+        async with session(destination, database, ACTION, options=OPTIONS) as connection:
+            await triggers.prepare(connection)
+            # what only has another name here is for a person to rename
+            other_names = renamed_names(await fingerprint.compare(origin, connection))
+            there = await Inventory.read(connection)
+            todo = inventory.lacking(entries, wanted, there, other_names)
     workers = _Workers(destination, database)
     heavy = [entry for entry in todo if entry.type in _HEAVY]
     await workers.run([_restore(entry) for entry in heavy], at_once=parallel_jobs())
