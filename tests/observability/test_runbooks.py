@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pgmigrator.cli import cli
 from pgmigrator.core.gates import GATE_NAMES
 from tests.contract.test_docs_http import served
 from tests.fixtures.providers import Postgres
@@ -54,6 +55,8 @@ def test_what_it_names_exists(page: Path) -> None:
     for metric in re.findall(r"\bpgmigrator_[a-z_]+\b", text):
         known = exported()
         assert metric in known or any(name.startswith(metric) for name in known), metric
+    for command in re.findall(r"\bpgmigrator ([a-z]+)\b", text):
+        assert command in cli.commands, command
     for gate in re.findall(r"gate[s]? `(\w+)`|\.name == \"(\w+)\"", text):
         assert (gate[0] or gate[1]) in GATE_NAMES
 
