@@ -65,12 +65,12 @@ def wal_status() -> str:
 
 
 def gate() -> str:
-    """The status of each gate as a number: 0 fail, 1 pass, 2 unknown."""
+    """The status of each gate as a number, failures first: 0 fail, 1 unknown, 2 pass."""
     by = "mapping, database, gate"
     passing = of_database("cutover_gate_status", 'status="pass"')
     unknown = of_database("cutover_gate_status", 'status="unknown"')
-    status = f"max by ({by}) ({passing}) + 2 * max by ({by}) ({unknown})"
-    return f'label_join({status}, "where", " / ", "mapping", "database")'
+    status = f"2 * max by ({by}) ({passing}) + max by ({by}) ({unknown})"
+    return f'sort(label_join({status}, "where", " / ", "mapping", "database"))'
 
 
 def copied(name: str = "copy", *labels: str) -> str:

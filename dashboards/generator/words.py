@@ -16,7 +16,7 @@ NO_DATA = "NO DATA"
 Words = Mapping[int, tuple[str, str]]
 
 LIGHT: Words = {0: ("NOT READY", WARN), 1: ("READY", PASS), 2: ("SWITCHED", BLUE)}
-GATE: Words = {0: ("FAIL", FAIL), 1: ("pass", PASS), 2: ("unknown", UNKNOWN)}
+GATE: Words = {0: ("FAIL", FAIL), 1: ("unknown", UNKNOWN), 2: ("pass", PASS)}
 SERVER: Words = {0: ("UNREACHABLE", FAIL), 1: ("reached", PASS)}
 TARGET: Words = {0: ("DOWN", FAIL), 1: ("up", PASS)}
 LEASE: Words = {0: ("waiting", SKY), 1: ("held", PASS)}

@@ -27,6 +27,7 @@ WINDOW_SECONDS = 30
 DATABASES = ("shop", "zoo")
 PHASES = {phase: float(number) for number, phase in enumerate(Phase)}
 NOT_READY, READY, SWITCHED = 0.0, 1.0, 2.0
+FAIL, UNKNOWN, PASS = 0.0, 1.0, 2.0
 HOLDER = "holds the copies"
 #: no row gets into `orders` while a session of that name is on its server, in whatever database
 HOLDABLE = f"""
@@ -96,13 +97,19 @@ WITHOUT_DAEMON = {
 }
 
 
-def calls_for(target: Target, state: str) -> bool:
+def calls_for(asked: Target, state: str) -> bool:
     """Tell whether a query must have data in a state."""
     if state == DAEMON_DOWN:
-        return target.id in WITHOUT_DAEMON - {"overview: What is wrong: firing alerts (A)"}
+        return asked.id in WITHOUT_DAEMON - {"overview: What is wrong: firing alerts (A)"}
     # a rate needs two scrapes, and the copying is looked at when there may be one
-    young = state == "copying" and ("rate(" in target.expr or "increase(" in target.expr)
-    return not young and state not in NO_DATA.get(target.id, "").split(", ")
+    young = state == "copying" and ("rate(" in asked.expr or "increase(" in asked.expr)
+    return not young and state not in NO_DATA.get(asked.id, "").split(", ")
+
+
+def target(name: str) -> Target:
+    """Find a query by its id."""
+    (found,) = [each for each in boards.targets() if each.id == name]
+    return found
 
 
 @dataclass
@@ -158,11 +165,11 @@ class Watch:
         ref: str = "A",
         seconds: float = 40,
     ) -> None:
-        (target,) = [t for t in boards.targets() if t.id == f"{panel} ({ref})"]
+        asked = target(f"{panel} ({ref})")
         deadline = time.monotonic() + seconds
         now: dict[frozenset[str], float] = {}
         while time.monotonic() < deadline:
-            found = self.prometheus.query(boards.substituted(target.expr))
+            found = self.prometheus.query(boards.substituted(asked.expr))
             now = {frozenset(labels.values()): samples[-1][1] for labels, samples in found}
             if condition(now):
                 return
@@ -272,7 +279,9 @@ def failing(stage: Stage) -> None:
     )
     shows(gates, {(victim, "row_counts_match", "rows"): 1}, "B")
     shows(gates, {(victim, "row_counts_match", "rows"): 0}, "C")
-    shows("mapping: Gates", {(victim, "row_counts_match"): 0, (victim, "data_fresh"): 1})
+    shows("mapping: Gates", {(victim, "row_counts_match"): FAIL, (victim, "data_fresh"): PASS})
+    statuses = [samples[-1][1] for _, samples in stage.watch.ask(target("mapping: Gates (A)"))]
+    assert statuses == sorted(statuses), "failures first"
     shows("mapping: Open problems", {(victim, "degrades"): 1})
     with psycopg.connect(stage.pair.source.dsn(victim)) as idle:
         idle.execute("SELECT 1")
@@ -287,7 +296,7 @@ def ready(stage: Stage) -> None:
     stage.running.wait_phase("ready")
     shows("overview: Is a cutover safe now?", {("orders",): READY})
     shows("mapping: Is a cutover safe now?", {("shop",): READY, ("zoo",): READY})
-    shows("mapping: Gates", {("shop", gate): 1 for gate in GATE_NAMES})
+    shows("mapping: Gates", {("shop", gate): PASS for gate in GATE_NAMES})
     shows("mapping: Difference of row counts", {("shop",): 0, ("zoo",): 0})
     shows("mapping: Tables that differ", {("shop",): 0, ("zoo",): 0})
     stage.watch.empty("overview: What keeps a light off: gates that do not pass")
