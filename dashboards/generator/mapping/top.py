@@ -48,7 +48,8 @@ def _gates() -> Any:
         Panel(
             title="Gates",
             description="The conditions of the green light, all of which must pass at once,"
-            " failures first. unknown counts as not passed. Reason and fix of each: /cutover/<mapping>.",
+            " failures first. unknown counts as not passed. Reason and fix of each:"
+            " /cutover/<mapping>.",
             width=24,
             height=17,
             words=words.GATE,
