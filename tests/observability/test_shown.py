@@ -12,6 +12,8 @@ import yaml
 from dashboards.generator import words
 from dashboards.generator.words import BLUE, FAIL, PASS, UNKNOWN, WARN
 
+from pgmigrator.core.model import Phase
+from pgmigrator.surface.catalogue import WAL_STATUSES
 from tests.fixtures.grafana import RELEASE, Cell, Rows, job, shown
 from tests.fixtures.tools import ROOT
 from tests.observability import boards
@@ -97,6 +99,17 @@ def test_every_number_has_its_word_and_its_colour() -> None:
     ):
         meant = [list(cell) for cell in WORDS[each["title"]].values()]
         assert found == [*meant, [str(STRANGE), UNKNOWN]], each["title"]
+
+
+def test_states_over_time_have_the_words_of_the_code() -> None:
+    phases, wal = shown(
+        job(panel("mapping", "Phases"), [({}, number) for number in words.PHASES]),
+        job(panel("mapping", "Is the WAL still there?"), [({}, number) for number in words.WAL]),
+    )
+    assert [text for text, _ in phases] == [*Phase]
+    assert phases == [list(cell) for cell in words.PHASES.values()]
+    assert [text.lower() for text, _ in wal] == [*WAL_STATUSES]
+    assert wal == [list(cell) for cell in words.WAL.values()]
 
 
 def test_numbers_turn_red_where_the_alerts_begin() -> None:

@@ -1,6 +1,6 @@
 // What Grafana's own library makes of panels: node shown.cjs FOLDER_OF_NODE_MODULES < jobs > texts
 // A job is {panel, frames: [{refId, rows: [{labels, value}]}]}; the answer to it is a list of rows of
-// [text, colour]. A panel of stats has one row per series, a table its headings first.
+// [text, colour]. A panel of stats and a timeline have one cell per series, a table its headings first.
 const { createRequire } = require('module');
 const fs = require('fs');
 
@@ -43,8 +43,8 @@ function applied(panel, data) {
 
 const shown = (display) => [grafana.formattedValueToString(display), display.color ?? ''];
 
-function stats({ panel, frames }) {
-  const series = frames.flatMap((frame) => frame.rows).map(({ value }) =>
+function asSeries(frames) {
+  return frames.flatMap((frame) => frame.rows).map(({ value }) =>
     grafana.toDataFrame({
       fields: [
         { name: 'Time', type: 'time', values: [AT] },
@@ -52,10 +52,20 @@ function stats({ panel, frames }) {
       ],
     })
   );
+}
+
+function timeline({ panel, frames }) {
+  return applied(panel, asSeries(frames)).map((frame) => {
+    const [, field] = frame.fields;
+    return shown(field.display(field.values[0]));
+  });
+}
+
+function stats({ panel, frames }) {
   const found = grafana.getFieldDisplayValues({
     fieldConfig: panel.fieldConfig,
     reduceOptions: panel.options.reduceOptions,
-    data: applied(panel, series),
+    data: applied(panel, asSeries(frames)),
     replaceVariables: (text) => text,
     theme: grafana.createTheme(),
     timeZone: 'utc',
@@ -97,10 +107,10 @@ async function table({ panel, frames }) {
 }
 
 (async () => {
-  const jobs = JSON.parse(fs.readFileSync(0));
+  const kinds = { table, stat: stats, bargauge: stats, 'state-timeline': timeline };
   const answers = [];
-  for (const job of jobs) {
-    answers.push(await (job.panel.type === 'table' ? table(job) : stats(job)));
+  for (const job of JSON.parse(fs.readFileSync(0))) {
+    answers.push(await kinds[job.panel.type](job));
   }
   console.log(JSON.stringify(answers));
 })();
