@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,10 +13,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgmigrator.core.model import Observation, Problem
+from pgmigrator.core.model import Observation, Problem, Severity
 from pgmigrator.core.names import names
 from pgmigrator.core.preflight import CHECKS, find_problems
 from pgmigrator.demo.servers import Server
+from pgmigrator.postgres.queries import query
 from pgmigrator.runtime.check import check, look
 from pgmigrator.settings import Settings, load
 from tests.fixtures.daemon import orders
@@ -337,6 +340,77 @@ async def test_a_server_that_is_silent_is_a_finding(environment: dict[str, str])
     (found,) = (await check(nowhere, ()))[f"orders/{DATABASE}"]
     assert (found.check, found.object) == ("reachable", "source")
     assert "HOST, PORT" in found.fix
+
+
+async def test_full_is_proposed_exactly_where_it_helps(
+    two: Pair, environment: dict[str, str]
+) -> None:
+    columns = {
+        "plain": "i int",
+        "compared": "i int, j jsonb, a int[], t text, r int4range",
+        "j": "i int, j json",
+        "p": "i int, p point",
+        "x": "i int, x xml",
+        "a": "i int, a json[]",
+        "g": "i int, g int GENERATED ALWAYS AS (i * 2) STORED",
+        "late": "i int PRIMARY KEY DEFERRABLE, j json",
+    }
+    with provoked(two, CASES[0]):
+        here = two.source.dsn(DATABASE)
+        run_all(here, tuple(f"CREATE TABLE {name} ({text})" for name, text in columns.items()))
+        proposed = await _identity_fixes(environment)
+        assert proposed.keys() == set(columns)
+        run_all(here, tuple(f"ALTER TABLE {name} REPLICA IDENTITY FULL" for name in columns))
+        left = await _identity_fixes(environment)
+    helps = {name for name, fix in proposed.items() if "REPLICA IDENTITY FULL;" in fix}
+    assert set(columns) - left.keys() == helps
+    assert "plain" in helps
+    assert all("ADD PRIMARY KEY" in proposed[name] for name in left)
+    assert not any("REPLICA IDENTITY FULL;" in fix for fix in left.values())
+
+
+async def _identity_fixes(environment: dict[str, str]) -> dict[str, str]:
+    found = find_problems(await observed(load(environment)))
+    return {
+        problem.object.split('"')[3]: problem.fix
+        for problem in found
+        if problem.check == "replica_identity"
+    }
+
+
+async def test_rows_of_an_extension_are_copied_by_what_is_named(
+    two: Pair, environment: dict[str, str], client_bin_dir: Path
+) -> None:
+    """As often as it is run: what was copied before is replaced, the extension's own rows stay."""
+    [case] = [c for c in CASES if c.check == "extension_rows" and c.severity is Severity.DEGRADES]
+    with provoked(two, case):
+        create_database(two.destination, DATABASE)
+        there = two.destination.dsn(DATABASE)
+        run_all(there, case.here)
+        run_all(there, ('UPDATE "Odd rates" SET i = i - 1',))  # its own row is 0, ours 1
+        run_all(there, ('UPDATE "Odd rates" SET i = 9 WHERE i = 1',))  # and outdated
+        settings = load(environment)
+        for _ in range(2):
+            [found] = await wait_for(case, settings, case.simulated)
+            command = found.fix[found.fix.index("(echo ") :]
+            command = command.replace("SOURCE", shlex.quote(two.source.dsn(DATABASE)))
+            command = command.replace("DESTINATION", shlex.quote(there))
+            path = f"{client_bin_dir}:{os.environ['PATH']}"
+            shell = await asyncio.create_subprocess_shell(command, env=os.environ | {"PATH": path})
+            assert await shell.wait() == 0
+            with psycopg.connect(there) as connection:
+                rows = connection.execute('SELECT i FROM "Odd rates" ORDER BY i').fetchall()
+            assert rows == [(0,), (2,)]
+            # what the check compares
+            assert _extension_rows(there) == _extension_rows(two.source.dsn(DATABASE))
+            run_all(there, ('INSERT INTO "Odd rates" VALUES (7)',))
+
+
+def _extension_rows(dsn: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute(query("conditions/extension_rows").encode()).fetchall()
+    assert found
+    return found
 
 
 # --- nothing is left out -------------------------------------------------------------------------

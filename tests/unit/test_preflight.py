@@ -7,6 +7,7 @@ import pytest
 from pgmigrator.core.conditions import (
     CollationVersion,
     DestinationConditions,
+    ExtensionRows,
     Setting,
     SourceConditions,
     Thing,
@@ -68,6 +69,10 @@ def there(**facts: object) -> dict[str, object]:
 
 def setting(name: str, value: str) -> tuple[Setting, ...]:
     return (Setting(name=name, setting=value, unit="ms", source="user"),)
+
+
+def rows(name: str, detail: str) -> tuple[ExtensionRows, ...]:
+    return (ExtensionRows(object=name, detail=detail, condition="WHERE a > 1"),)
 
 
 def thing(name: str, detail: str = "so it is") -> tuple[Thing, ...]:
@@ -233,6 +238,13 @@ FIRES: list[Case] = [
     ("role_collisions", NOTE, "role app", FRESH, COLLIDING | {"policy.role_conflicts": "merge"}),
     ("lock_table", BLOCKS, "shop", FRESH, {"source.tables": MANY}),
     (
+        "lock_table",
+        BLOCKS,
+        "shop",
+        FRESH,
+        {"source.tables": MANY[:641], "destination.database": database()},
+    ),
+    (
         "replica_identity",
         DEGRADES,
         f"table {ORDERS}",
@@ -324,14 +336,14 @@ FIRES: list[Case] = [
     ("blocks_source", DEGRADES, "source", STREAMING, {"source.blocked_sessions": 2}),
     ("late_writes", DEGRADES, "shop", SWITCHED, {"source.late_writes": 1}),
     ("slot_gone_after_switch", DEGRADES, "shop", SWITCHED, {"source.slot": None}),
-    ("extension_rows", NOTE, "table x", FRESH, here(extension_rows=thing("x", "2 rows"))),
-    ("extension_rows", DEGRADES, "table x", STREAMING, here(extension_rows=thing("x", "2 rows"))),
+    ("extension_rows", NOTE, "table x", FRESH, here(extension_rows=rows("x", "2 rows"))),
+    ("extension_rows", DEGRADES, "table x", STREAMING, here(extension_rows=rows("x", "2 rows"))),
     (
         "extension_rows",
         DEGRADES,
         "table x",
         STREAMING,
-        here(extension_rows=thing("x", "2 rows")) | there(extension_rows=thing("x", "1 rows")),
+        here(extension_rows=rows("x", "2 rows")) | there(extension_rows=rows("x", "1 rows")),
     ),
     ("schema_drift", DEGRADES, f"column of {ORDERS}", STREAMING, {"schema": DRIFT}),
     (
@@ -518,6 +530,11 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ),
     ("late_writes", SWITCHED, {"source.late_writes": None}),
     ("lock_table", FRESH, {"source.tables": MANY[:1600]}),
+    (
+        "lock_table",
+        FRESH,
+        {"source.tables": MANY[:640], "destination.database": database()},
+    ),
     ("replica_identity", FRESH, {"source.tables": ()}),
     ("replica_identity", BY_INSERTS, {}),
     ("inserts_only", BY_INSERTS, {"source.insert_only": None, "source.tables": ()}),
@@ -549,7 +566,7 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     (
         "extension_rows",
         STREAMING,
-        here(extension_rows=thing("x", "2 rows")) | there(extension_rows=thing("x", "2 rows")),
+        here(extension_rows=rows("x", "2 rows")) | there(extension_rows=rows("x", "2 rows")),
     ),
     ("minor_releases", FRESH, {"source.server.version_num": 150_013}),
     ("disk_space", FRESH, {"source.tables.0.estimated_bytes": 1024**2}),
@@ -601,6 +618,12 @@ def test_nothing_is_found_without_both_servers(side: str) -> None:
     assert find_problems(wrong) == ()
 
 
+NOT_BY_FULL: dict[str, object] = {
+    "source.tables.0.full_reason": "of a reason",
+    "source.tables.0.identity_reason": "it has no primary key",
+}
+
+
 def test_an_identity_is_proposed() -> None:
     lacking = change(
         FRESH,
@@ -608,8 +631,32 @@ def test_an_identity_is_proposed() -> None:
     )
     (found,) = find_problems(lacking)
     assert 'REPLICA IDENTITY USING INDEX "by_no"' in found.fix
-    (found,) = find_problems(change(lacking, {"source.tables.0.identity_candidate": ""}))
-    assert "REPLICA IDENTITY FULL" in found.fix
+    full = change(lacking, {"source.tables.0.identity_candidate": ""})
+    (found,) = find_problems(full)
+    assert f"ALTER TABLE {ORDERS} REPLICA IDENTITY FULL;" in found.fix
+    (found,) = find_problems(change(full, NOT_BY_FULL))
+    assert f"already: ALTER TABLE {ORDERS} ADD PRIMARY KEY (...); (REPLICA" in found.fix
+    assert "is no way: of a reason" in found.fix
+
+
+def test_a_change_that_inserts_do_not_carry_needs_one_table_only() -> None:
+    changed = change(by_inserts(), {"source.tables.1.changes": 8})
+    (found,) = [p for p in find_problems(changed) if p.check == "inserts_only"]
+    assert found.fix.startswith(f"copy it anew: pgmigrator resync orders shop '{ITEMS}'; to have")
+    (found,) = find_problems(change(changed, {"source.tables.1.identity_usable": True}))
+    assert "it is replicated whole then" in found.fix
+    ended = change(changed, {"destination.marker": switched().marker})
+    (found,) = [p for p in find_problems(ended) if p.check == "inserts_only"]
+    assert found.fix.startswith("carry the changes over by hand.")
+
+
+def test_rows_of_extensions_replace_those_that_were_copied_before() -> None:
+    odd = here(extension_rows=rows('public."Odd rates"', "2 rows"))
+    (found,) = [p for p in find_problems(change(FRESH, odd)) if p.check == "extension_rows"]
+    assert (
+        """(echo 'DELETE FROM public."Odd rates" WHERE a > 1;'; pg_dump --data-only"""
+        """ --table='public."Odd rates"' SOURCE) | psql --single-transaction"""
+    ) in found.fix
 
 
 def test_parallel_apply_counts_only_where_the_source_can_stream_so() -> None:

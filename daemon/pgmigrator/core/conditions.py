@@ -29,6 +29,14 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionRows(Thing):
+    """Rows of people's own in a table of an extension."""
+
+    #: by which the extension tells them from its own: "WHERE ...", or ""
+    condition: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollationVersion:
     """The version of the library behind a collation; "" where it has none (C, POSIX)."""
 
@@ -62,7 +70,7 @@ class SourceConditions:
     md5_passwords: tuple[Thing, ...] = ()
     compressions: tuple[Thing, ...] = ()
     archiving: tuple[Thing, ...] = ()
-    extension_rows: tuple[Thing, ...] = ()
+    extension_rows: tuple[ExtensionRows, ...] = ()
     #: what could not be read, and why
     unread: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,6 +86,6 @@ class DestinationConditions:
     subscriptions: tuple[Thing, ...] = ()
     time_zone_names: tuple[Thing, ...] = ()
     compression_methods: tuple[Thing, ...] = ()
-    extension_rows: tuple[Thing, ...] = ()
+    extension_rows: tuple[ExtensionRows, ...] = ()
     #: what could not be read, and why
     unread: Mapping[str, str] = field(default_factory=dict)

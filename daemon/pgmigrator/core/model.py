@@ -119,6 +119,8 @@ class SourceTable:
     #: why not, and which unique index could serve ("" if none)
     identity_reason: str = ""
     identity_candidate: str = ""
+    #: why REPLICA IDENTITY FULL would not make it usable ("": it would, or is not needed)
+    full_reason: str = ""
     estimated_rows: int = 0
     estimated_bytes: int = 0
     #: why its rows belong to other partitions on another server ("": they do not)

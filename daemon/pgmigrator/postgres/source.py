@@ -178,6 +178,7 @@ async def _read_tables(connection: Connection, sizes: Mapping[int, int]) -> tupl
             identity_usable=not row["identity_reason"],
             identity_reason=row["identity_reason"],
             identity_candidate=row["identity_candidate"],
+            full_reason=row["full_reason"],
             estimated_rows=row["estimated_rows"],
             estimated_bytes=sizes.get(row["oid"], 0),
             partition_reason=leaves.get(row["oid"], unremarkable)["reason"],

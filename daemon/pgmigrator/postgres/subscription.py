@@ -5,6 +5,7 @@ the marker's `subscribed` and the bookkeeping are there, or none of them is.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -18,6 +19,18 @@ from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, translate
 from pgmigrator.postgres.destination import remember_start, tables_with_rows
 from pgmigrator.postgres.finish import override_own_settings
+
+#: the first destination on which a parallel worker that fails loses no transaction
+PARALLEL_SINCE = 180002
+
+
+def streaming(version_num: int) -> LiteralString:
+    """Return how large transactions are streamed to a destination of this version.
+
+    Before 18.2 the progress of replication could pass a transaction whose parallel worker failed:
+    it never came again. `on` keeps such transactions in a file until their commit.
+    """
+    return "parallel" if version_num >= PARALLEL_SINCE else "on"
 
 
 async def create(
@@ -57,8 +70,9 @@ async def create(
             sql.SQL(
                 "CREATE SUBSCRIPTION {name} CONNECTION {conninfo} PUBLICATION {publications}"
                 " WITH (create_slot = false, slot_name = {slot}, copy_data = true, enabled = true,"
-                " streaming = parallel, two_phase = false, disable_on_error = false)"
+                " streaming = {streaming}, two_phase = false, disable_on_error = false)"
             ).format(
+                streaming=sql.SQL(streaming(connection.info.server_version)),
                 name=sql.Identifier(names.subscription),
                 conninfo=sql.Literal(source.subscription_conninfo(database)),
                 publications=sql.SQL(", ").join(map(sql.Identifier, publications)),

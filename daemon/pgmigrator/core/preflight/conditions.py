@@ -20,7 +20,7 @@ from pgmigrator.core.preflight.finding import (
 )
 
 #: a destination of this version hands the options of a subscription's conninfo to the source
-OPTIONS_HONOURED_VERSION_NUM = 180004
+OPTIONS_HONOURED_VERSION_NUM = 180002
 #: a stream that is cut more often than this hardly gets anywhere
 SENDER_TIMEOUT_MIN_MS = 5000
 
@@ -364,14 +364,16 @@ def extension_rows(obs: Observation) -> Iterator[Found]:
     arrived = {thing.object: thing.detail for thing in _there(obs).extension_rows}
     for thing in _here(obs).extension_rows:
         if not (restored and arrived.get(thing.object) == thing.detail):
+            delete = f"DELETE FROM {thing.object} {thing.condition}".strip() + ";"  # noqa: S608
             yield (
                 DEGRADES if restored else NOTE,
                 f"table {thing.object}",
                 f"it belongs to an extension and holds rows of yours ({thing.detail}), which"
                 " replication does not carry",
-                "once the destination has the schema, and again when they change: pg_dump"
-                f" --data-only --table={shlex.quote(thing.object)} of the source | psql to the"
-                " destination",
+                "once the destination has the schema, and again when they change, with the"
+                f" connection strings of both databases: (echo {shlex.quote(delete)};"
+                f" pg_dump --data-only --table={shlex.quote(thing.object)} SOURCE) |"
+                " psql --single-transaction --set=ON_ERROR_STOP=1 DESTINATION",
             )
 
 

@@ -1,7 +1,6 @@
 """What goes wrong on the way, and what the operator asked for too early."""
 
 from collections.abc import Iterator
-from shlex import quote
 
 from pgmigrator.core import plan
 from pgmigrator.core.drift import Drift, drifts
@@ -15,6 +14,7 @@ from pgmigrator.core.preflight.finding import (
     Found,
     check,
     ended,
+    resync_command,
 )
 
 #: differences that are shown one by one
@@ -60,7 +60,8 @@ def slot_gone_after_switch(obs: Observation) -> Iterator[Found]:
             DEGRADES,
             obs.database,
             "the slot is gone: late writes to the source cannot be seen any more",
-            "compare source and destination; then `complete --force --reason ...`",
+            "compare source and destination, then: pgmigrator complete"
+            f" {obs.mapping} --force --reason TEXT",
         )
 
 
@@ -76,10 +77,7 @@ def schema_drift(obs: Observation) -> Iterator[Found]:
         if _comes(drift, obs):
             fix = "it is created there by itself; if that fails, a problem says why"
         if drift.needs_copy and (tables := _to_copy(drift, obs)):
-            commands = "; ".join(
-                f"pgmigrator resync {obs.mapping} {quote(obs.database)} {quote(table)}"
-                for table in tables
-            )
+            commands = "; ".join(resync_command(obs, table) for table in tables)
             fix += (
                 " its rows are compared then; to copy them anew without waiting for that:"
                 f" {commands}"

@@ -224,10 +224,15 @@ def role_collisions(obs: Observation) -> Iterator[Found]:
             yield severity, f"role {difference.role}", difference.reason, difference.fix
 
 
-@check("source", BLOCKS, before=True)
+#: what one table, with a key, a sequence and long values, locks until a restore of it commits
+LOCKS_PER_TABLE = 10
+
+
+@check("both", BLOCKS, before=True)
 def lock_table(obs: Observation) -> Iterator[Found]:
-    """Dumping locks every table at once: at most a quarter of the source's lock table."""
+    """A dump fits into a quarter of the source's lock table, an adopted restore into the other."""
     assert obs.source is not None
+    assert obs.destination is not None
     server = source_server(obs)
     slots = server.setting("max_connections") + server.setting("max_prepared_transactions")
     budget = server.setting("max_locks_per_transaction") * slots // 4
@@ -236,6 +241,25 @@ def lock_table(obs: Observation) -> Iterator[Found]:
         fix = "on the source: " + set_to(server, "max_locks_per_transaction", need, restart=True)
         reason = f"a dump locks {tables} tables at once, the source's lock table allows {budget}"
         yield BLOCKS, obs.database, reason, fix
+    there = destination_server(obs)
+    slots = there.setting("max_connections") + there.setting("max_prepared_transactions")
+    budget = there.setting("max_locks_per_transaction") * slots
+    if _is_adopted(obs) and (need := tables * LOCKS_PER_TABLE) > budget:
+        yield (
+            BLOCKS,
+            obs.database,
+            f"its empty database on the destination is restored in one transaction, which may take"
+            f" {need} locks: the destination's lock table has {budget}",
+            f"on the destination: DROP DATABASE {quote_identifier(obs.database)}; the daemon then"
+            " creates it, and restores it table by table",
+        )
+
+
+def _is_adopted(obs: Observation) -> bool:
+    """Tell whether the schema is still to be restored into a database that we did not create."""
+    if obs.destination is None or obs.destination.database is None:
+        return False
+    return obs.marker is None or not (obs.marker.created or obs.marker.steps)
 
 
 CHECKS: tuple[Check, ...] = (

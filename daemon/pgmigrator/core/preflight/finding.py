@@ -7,6 +7,7 @@ matters, and the exact fix. Its docstring says what it demands.
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Literal
 
 from pgmigrator.core.marker import Step
@@ -95,6 +96,11 @@ def check(side: Side, *severities: Severity, before: bool = False) -> Callable[[
 def ended(obs: Observation) -> bool:
     """From the switch on, the source's tables are no longer followed."""
     return obs.marker is not None and obs.marker.ended
+
+
+def resync_command(obs: Observation, table: object) -> str:
+    """Write the command that copies a table anew."""
+    return f"pgmigrator resync {obs.mapping} {quote(obs.database)} {quote(str(table))}"
 
 
 def source_server(obs: Observation) -> Server:

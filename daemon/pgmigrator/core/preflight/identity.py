@@ -13,6 +13,7 @@ from pgmigrator.core.preflight.finding import (
     Found,
     check,
     ended,
+    resync_command,
 )
 
 
@@ -44,14 +45,17 @@ def _why_not_by_inserts(obs: Observation) -> str:
 
 
 def _identity(table: SourceTable) -> str:
+    where = "on the source, and on the destination if the table is there already:"
+    alter = f"ALTER TABLE {table.name}"
     if table.identity_candidate:
-        identity = f"USING INDEX {quote_identifier(table.identity_candidate)}"
-    else:
-        identity = "FULL"
-    return (
-        "on the source, and on the destination if the table is there already: ALTER TABLE"
-        f" {table.name} REPLICA IDENTITY {identity}; (or add a primary key)"
-    )
+        index = quote_identifier(table.identity_candidate)
+        return f"{where} {alter} REPLICA IDENTITY USING INDEX {index}; (or add a primary key)"
+    if table.full_reason:
+        key = f"{alter} ADD PRIMARY KEY (...);"
+        if not table.identity_reason.startswith("it has no primary key"):
+            key = f"{key} {alter} REPLICA IDENTITY DEFAULT;"
+        return f"{where} {key} (REPLICA IDENTITY FULL is no way: {table.full_reason})"
+    return f"{where} {alter} REPLICA IDENTITY FULL; (or add a primary key)"
 
 
 @check("source", DEGRADES, NOTE)
@@ -74,16 +78,17 @@ def inserts_only(obs: Observation) -> Iterator[Found]:
                 DEGRADES,
                 thing,
                 f"it is replicated by its inserts alone, and {why}",
-                f"give it an identity ({_identity(table)}) and copy the database anew; or, if it is"
-                f" certain that no row differs (a rolled back update counts too), run on the"
-                f" destination, in this database: {known}",
+                _catch_up(table, obs)
+                + " Or, if it is certain that no row differs (a rolled back update counts too), run"
+                f" on the destination, in this database: {known}",
             )
         elif table.oid in ours and table.identity_usable:
             yield (
                 NOTE,
                 thing,
                 "it has an identity now, but is still replicated by its inserts alone",
-                "an UPDATE or DELETE would turn the light off; copied anew, it is replicated whole",
+                "an UPDATE or DELETE would turn the light off; copied anew, it is replicated whole:"
+                f" {resync_command(obs, table.name)}",
             )
         else:
             yield (
@@ -93,6 +98,15 @@ def inserts_only(obs: Observation) -> Iterator[Found]:
                 f" {table.identity_reason}",
                 _identity(table),
             )
+
+
+def _catch_up(table: SourceTable, obs: Observation) -> str:
+    if ended(obs):
+        return "carry the changes over by hand."
+    copy = f"copy it anew: {resync_command(obs, table.name)}"
+    if table.identity_usable:
+        return f"{copy}; it is replicated whole then."
+    return f"{copy}; to have it replicated whole then, first {_identity(table)}."
 
 
 CHECKS: tuple[Check, ...] = (replica_identity, inserts_only)

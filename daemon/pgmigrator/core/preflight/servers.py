@@ -239,11 +239,17 @@ def minor_releases(obs: Observation) -> Iterator[Found]:
         )
     for side, server in (("source", source), ("destination", destination)):
         if 180000 <= server.version_num < 180004:
+            # 18.2 lost slots no more that were just made; 18.4 a walsender's endless shutdown
             yield (
                 NOTE,
                 side,
                 f"version {server.version} lacks fixes of logical replication: it stops or begins"
-                " again more often than it must",
+                " again more often than it must"
+                + (
+                    "; before 18.2, parallel workers could lose transactions, and so none are used"
+                    if side == "destination" and server.version_num < 180002
+                    else ""
+                ),
                 "update it to 18.4 or newer",
             )
 

@@ -1,11 +1,12 @@
 """Tables and sequences: what cannot be replicated, what left, what came later."""
 
 from collections.abc import Iterator
+from shlex import quote
 
 from pgmigrator.core import follow, plan
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
-from pgmigrator.core.names import TableName, quote_literal, renaming
+from pgmigrator.core.names import TableName, quote_identifier, quote_literal, renaming
 from pgmigrator.core.preflight.finding import (
     DEGRADES,
     NOTE,
@@ -13,6 +14,7 @@ from pgmigrator.core.preflight.finding import (
     Found,
     check,
     ended,
+    resync_command,
 )
 
 
@@ -59,8 +61,18 @@ def publication_is_whole(obs: Observation) -> Iterator[Found]:
                 f"publication {name}",
                 "somebody altered it: it does not publish what it was made for any more, and"
                 " changes may be lost",
-                "copy the database anew (drop it on the destination)",
+                _make_whole(name, inserts=name != obs.names.publication)
+                + f" Then copy its tables anew: {resync_command(obs, 'TABLE')}",
             )
+
+
+def _make_whole(publication: str, *, inserts: bool) -> str:
+    alter = f"ALTER PUBLICATION {quote_identifier(publication)}"
+    actions = "insert, truncate" if inserts else "insert, update, delete, truncate"
+    return (
+        f"on the source: {alter} SET (publish = '{actions}', publish_via_partition_root = false);"
+        f" for each schema, and each table with a row filter or column list: {alter} DROP ...;"
+    )
 
 
 @check("source", DEGRADES)
@@ -73,7 +85,7 @@ def tables_left_publication(obs: Observation) -> Iterator[Found]:
             DEGRADES,
             f"table {name}",
             "it was replicated and is not published any more: its changes since are missing",
-            _resync(obs, name),
+            f"copy it anew: {resync_command(obs, name)}",
         )
 
 
@@ -88,7 +100,7 @@ def rows_differ(obs: Observation) -> Iterator[Found]:
             f"table {name}",
             "as many rows as on the source, but not the same ones: DDL that replication does not"
             " carry has changed them (ALTER TABLE ... USING, a column dropped or with a DEFAULT)",
-            _resync(obs, name),
+            f"copy it anew: {resync_command(obs, name)}",
         )
 
 
@@ -179,10 +191,6 @@ def _if_worthless(name: TableName) -> str:
     )
 
 
-def _resync(obs: Observation, name: TableName) -> str:
-    return f"copy it anew: pgmigrator resync {obs.mapping} '{obs.database}' '{name}'"
-
-
 @check("destination", DEGRADES)
 def tables_not_followed(obs: Observation) -> Iterator[Found]:
     """A table that came later, or that the restore could not create, is not on the destination."""
@@ -218,7 +226,7 @@ def sequences_missing(obs: Observation) -> Iterator[Found]:
     if ended(obs) or obs.marker is None or Step.SUBSCRIBED not in obs.marker.steps:
         return
     for name in plan.sequences_missing(obs):
-        fix = f"create it there (pg_dump --schema-only --table='{name}')"
+        fix = f"create it there as `pg_dump --schema-only --table={quote(str(name))}` shows it"
         yield DEGRADES, f"sequence {name}", "the destination does not have it", fix
 
 

@@ -12,11 +12,7 @@ SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
        -- counted whether they were committed or not, TRUNCATE not at all
        pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid) AS changes,
        CASE c.relreplident
-         WHEN 'f' THEN CASE WHEN hostile.type IS NOT NULL
-              THEN 'its identity is FULL, but type ' || hostile.type || ' has no equality'
-              WHEN full_generated.name IS NOT NULL
-              THEN 'its identity is FULL, but column ' || quote_ident(full_generated.name)
-                   || ' is generated, and so not published' ELSE '' END
+         WHEN 'f' THEN coalesce('its identity is FULL, but ' || hostile.reason, '')
          WHEN 'n' THEN 'its replica identity is NOTHING'
          WHEN 'd' THEN CASE WHEN pk.indexrelid IS NULL THEN 'it has no primary key'
               WHEN NOT pk.indimmediate THEN 'its primary key is deferrable'
@@ -28,6 +24,7 @@ SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
               THEN 'column ' || quote_ident(key_generated.name)
                    || ' of its identity index is generated, and so not published' ELSE '' END
        END AS identity_reason,
+       coalesce(hostile.reason, '') AS full_reason,
        coalesce((SELECT min(x.relname::text)
                    FROM pg_index u JOIN pg_class x ON x.oid = u.indexrelid
                   WHERE u.indrelid = c.oid AND u.indisunique AND u.indimmediate AND u.indisvalid
@@ -52,27 +49,33 @@ SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
               GROUP BY i.indexrelid) key_generated
          ON key_generated.indexrelid = CASE c.relreplident WHEN 'i' THEN ri.indexrelid
                                                            ELSE pk.indexrelid END
-  LEFT JOIN (SELECT attrelid, min(attname)::text AS name FROM generated
-              WHERE current_setting('server_version_num')::int >= 180000
-              GROUP BY attrelid) full_generated ON full_generated.attrelid = c.oid
-  LEFT JOIN LATERAL (
-       SELECT min(format_type(a.atttypid, NULL)) AS type
-         FROM pg_attribute a
-         JOIN pg_type t ON t.oid = a.atttypid
-         JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
-         -- an array compares by its elements
-         JOIN pg_type e ON e.oid = CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END
-        WHERE c.relreplident = 'f' AND a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-          AND e.typtype = 'b'
-          AND NOT EXISTS (SELECT FROM pg_opclass o
-                            JOIN pg_am m ON m.oid = o.opcmethod AND m.amname IN ('btree', 'hash')
-                           WHERE o.opcdefault
-                             AND (o.opcintype = e.oid
-                                  OR EXISTS (SELECT FROM pg_cast k
-                                              WHERE k.castsource = e.oid
-                                                AND k.casttarget = o.opcintype
-                                                AND k.castmethod = 'b' AND k.castcontext = 'i')))
-       ) hostile ON true
+  -- why FULL is, or would be, of no use; looked up only where it matters
+ CROSS JOIN LATERAL (SELECT CASE
+       WHEN c.relreplident = 'd' AND pk.indimmediate AND key_generated.name IS NULL THEN NULL
+       ELSE coalesce(
+            (SELECT 'type ' || min(format_type(a.atttypid, NULL)) || ' has no equality'
+               FROM pg_attribute a
+               JOIN pg_type t ON t.oid = a.atttypid
+               JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+               -- an array compares by its elements
+               JOIN pg_type e ON e.oid = CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                AND e.typtype = 'b'
+                AND NOT EXISTS (SELECT FROM pg_opclass o
+                                  JOIN pg_am m ON m.oid = o.opcmethod
+                                   AND m.amname IN ('btree', 'hash')
+                                 WHERE o.opcdefault
+                                   AND (o.opcintype = e.oid
+                                        OR EXISTS (SELECT FROM pg_cast k
+                                                    WHERE k.castsource = e.oid
+                                                      AND k.casttarget = o.opcintype
+                                                      AND k.castmethod = 'b'
+                                                      AND k.castcontext = 'i')))),
+            (SELECT 'column ' || quote_ident(min(g.attname)) || ' is generated, and so not published'
+               FROM generated g
+              WHERE g.attrelid = c.oid
+                AND current_setting('server_version_num')::int >= 180000))
+       END AS reason) hostile
  WHERE c.relkind = 'r' AND c.relpersistence = 'p'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
    AND NOT EXISTS (SELECT FROM pg_depend x

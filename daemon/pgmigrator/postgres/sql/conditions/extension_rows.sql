@@ -1,7 +1,8 @@
 -- Rows that people put into the tables of an extension: pg_dump keeps them with the extension, by
 -- the condition that it gave, and so neither a schema dump nor the publication has them. Their
 -- number and a hash of all. ts_stat() is the function of the system that runs a query from a text.
-SELECT c.oid::regclass::text AS object, format('%s rows, md5 %s', counted.rows, counted.hash) AS detail
+SELECT c.oid::regclass::text AS object, config.condition,
+       format('%s rows, md5 %s', counted.rows, counted.hash) AS detail
   FROM pg_extension x
  CROSS JOIN LATERAL unnest(x.extconfig, x.extcondition) AS config (relation, condition)
   JOIN pg_class c ON c.oid = config.relation AND c.relkind IN ('r', 'p')
