@@ -30,7 +30,7 @@ def test_excluded_tables_stay_empty_and_are_named_to_the_end(
     assert problem["severity"] == "note"
     assert "it is not migrated" in problem["reason"]
     [table] = running.get("/status/orders/shop/tables?state=excluded")["items"]
-    assert table["name"] == "nameless"
+    assert table["table"] == "nameless"
     assert "nameless" in running.fetch("/cutover/orders/guide")[1]
     assert shop.value(pair.destination, "SELECT count(*) FROM nameless") == 0
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from pgmigrator.core.names import TableName
+from pgmigrator.core.report import TableReport, TableState
 from pgmigrator.surface import guide
 from pgmigrator.surface.guide_facts import ConnectionTarget, GuideContext
 from tests.unit.surface_samples import CONTEXT, NOW, database, mapping
@@ -46,6 +48,21 @@ def test_it_shows_the_light_and_what_blocks() -> None:
     assert "**NOT READY**" in dark
     assert "| no_conflicts is fail: no_conflicts was looked at | mend no_conflicts |" in dark
     assert "**NOT READY**" in rendered()
+
+
+def test_tables_that_are_excluded_are_listed() -> None:
+    left = TableReport(
+        name=TableName("a|b", "nameless"),
+        state=TableState.EXCLUDED,
+        estimated_rows=1,
+        estimated_bytes=1,
+    )
+    shop = database("shop", ready=True)
+    found = mapping(replace(shop, tables=(*shop.tables, left)))
+    text = guide.render(found, found.databases, CONTEXT, NOW)
+    assert "## Tables that the settings exclude" in text
+    assert '"nameless"' in text
+    assert "settings exclude" not in rendered("shop")
 
 
 def test_it_names_this_mapping_and_its_servers() -> None:

@@ -6,7 +6,7 @@ process list. Steps that change the source are the operator's own and are marked
 
 from collections.abc import Sequence
 
-from pgmigrator.core.report import DatabaseReport, MappingReport, ServerReport
+from pgmigrator.core.report import DatabaseReport, MappingReport, ServerReport, TableState
 from pgmigrator.surface import guide_steps as steps
 from pgmigrator.surface.guide_facts import Facts, GuideContext
 from pgmigrator.surface.quoting import cell
@@ -51,10 +51,26 @@ def render(
             table,
             *numbered,
             f"## What does not move by nature\n\n{steps.stays_behind()}",
+            *_excluded(databases),
             f"## Going back\n\n{steps.go_back(facts)}",
             f"## When something is refused\n\n{steps.refused(facts)}\n",
         )
     )
+
+
+def _excluded(databases: Sequence[DatabaseReport]) -> list[str]:
+    """List the tables that the settings exclude: no gate and no drain waits for them."""
+    found = [
+        f"| {cell(database.name)} | {cell(str(table.name))} |"
+        for database in databases
+        for table in database.tables
+        if table.state is TableState.EXCLUDED
+    ]
+    if not found:
+        return []
+    table = "\n".join(("| Database | Table |", "|---|---|", *found))
+    text = "They stay empty on the destination. Carry their rows over by hand, or do without them."
+    return [f"## Tables that the settings exclude\n\n{text}\n\n{table}"]
 
 
 def _server(server: ServerReport) -> str:
