@@ -13,7 +13,15 @@ from pgmigrator.core import drift
 from pgmigrator.core.actions import Renaming
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
-from pgmigrator.postgres import bookkeeping, confirm, fingerprint, rename, restore
+from pgmigrator.postgres import (
+    bookkeeping,
+    confirm,
+    fingerprint,
+    publication,
+    rename,
+    restore,
+    subscription,
+)
 from pgmigrator.postgres.children import find_tools
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.failures import Failure
@@ -263,6 +271,22 @@ async def test_two_that_change_places_are_noted_to_be_copied_anew(replicated: Re
     second = Renaming(oid_of(replicated, odd), odd, ITEM, anew=True)
     assert await rename.rename_tables(replicated.pair, [second]) == ()
     assert replicated.read_destination("SELECT count(*) >= 50 FROM shop.item") == [(True,)]
+
+
+async def test_what_was_never_copied_is_not_copied_anew(replicated: Replicated) -> None:
+    statement: LiteralString = (
+        "UPDATE pgmigrator.tables SET filled = false WHERE table_name = 'item'"
+    )
+    replicated.on_source(RENAME, "CREATE TABLE shop.item (id bigint PRIMARY KEY)")
+    pair, names = replicated.pair, replicated.names
+    await publication.drop_tables(
+        pair.source, pair.database, names, ((oid_of(replicated, ITEM), GOODS),)
+    )
+    await subscription.refresh(pair.destination, pair.database, names, [], {}, {})
+    replicated.on_destination(statement)
+    renaming = Renaming(oid_of(replicated, ITEM), ITEM, GOODS, anew=True)
+    assert await rename.rename_tables(pair, [renaming]) == ()
+    assert not (await notes(replicated))[GOODS].resync
 
 
 # --- what is renamed beside it ------------------------------------------------------------------

@@ -148,10 +148,11 @@ async def forget_source(connection: Connection, source_oid: int | None) -> None:
 async def rename(
     connection: Connection, old: TableName, new: TableName, *, anew: bool = False
 ) -> None:
-    """Note a table's new name, in the transaction that gave it; `anew`: it is to be copied anew."""
+    """Note a table's new name, in the transaction that gave it; `anew`: it needs a new copy."""
     await forget(connection, new, dropped=True)  # of one that had the name, and is gone
     await connection.execute(
-        "UPDATE pgmigrator.tables SET schema_name = %s, table_name = %s, resync = resync OR %s"
+        "UPDATE pgmigrator.tables SET schema_name = %s, table_name = %s,"
+        " resync = resync OR filled AND %s"
         " WHERE schema_name = %s AND table_name = %s",
         [new.schema, new.name, anew, old.schema, old.name],
     )
@@ -160,7 +161,7 @@ async def rename(
 async def distrust(connection: Connection, source_oid: int | None) -> None:
     """Note that what stands for a table of the source has missed changes, and is copied anew."""
     await connection.execute(
-        "UPDATE pgmigrator.tables SET resync = true WHERE source_oid = %s", [source_oid]
+        "UPDATE pgmigrator.tables SET resync = true WHERE source_oid = %s AND filled", [source_oid]
     )
 
 

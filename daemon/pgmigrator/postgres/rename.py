@@ -70,15 +70,20 @@ async def rename_tables(pair: DatabasePair, renamings: Collection[Renaming]) -> 
         for item in renamings:
             if seen := names.get(item.oid):
                 what = f"table {item.old}"
-                work = _Renaming(source, destination, owners).run(item, seen)
+                work = _Renaming(pair, source, destination, owners).run(item, seen)
                 failures += await attempt(destination, pair.destination, what, work)
     return tuple(failures)
 
 
 class _Renaming:
     def __init__(
-        self, source: Connection, destination: Connection, owners: Mapping[str, str]
+        self,
+        pair: DatabasePair,
+        source: Connection,
+        destination: Connection,
+        owners: Mapping[str, str],
     ) -> None:
+        self._subscription = pair.names.subscription
         self._source = source
         self._destination = destination
         #: owners of the schemas on the source
@@ -113,6 +118,7 @@ class _Renaming:
         # under the lock: if it is gone now, no change has come that means another table
         (namesake,) = await fetch(self._source, _NAMESAKE, {"table": str(item.old)})
         if item.anew:
+            await bookkeeping.note_filled(connection, self._subscription)
             await bookkeeping.distrust(connection, namesake["oid"])
         elif namesake["oid"] is not None:
             raise Refused("the source has something else under its old name: it stays here")
