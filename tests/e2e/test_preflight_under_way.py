@@ -1,5 +1,6 @@
 """The checks that look at a migration under way fire on one; its findings carry their ids."""
 
+import shlex
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -68,6 +69,36 @@ def test_what_goes_wrong_on_the_way(pair: Pair, daemon: Callable[..., Daemon]) -
     shop.execute(pair.source, "ALTER PUBLICATION pgmigrator_orders DROP TABLE nothing")
     assert finding(running, "tables_left_publication")["object"] == 'table "public"."nothing"'
     assert not running.database("shop")["ready"]
+
+
+def test_an_altered_publication_is_mended_by_what_is_named(
+    pair: Pair, daemon: Callable[..., Daemon]
+) -> None:
+    """What it missed meanwhile is not forgotten once it is whole again."""
+    running = daemon(orders(pair))
+    running.start()
+    running.wait_phase("ready")
+    shop.execute(pair.source, "ALTER PUBLICATION pgmigrator_orders SET (publish = 'insert')")
+    found = finding(running, "publication_is_whole")
+    shop.execute(pair.source, "UPDATE customers SET name = 'missed' WHERE id = 1")
+    sql = found["fix"].partition("in this database: ")[2].rpartition(" The problems ")[0]
+    shop.execute(pair.source, sql)
+    published = "SELECT count(*) FROM pg_publication_rel"
+    assert shop.value(pair.source, published) == 0
+    left = running.wait(
+        lambda d: (
+            not any(p["id"].startswith("publication_is_whole") for p in d["problems"])
+            and any(p["id"].startswith("tables_left_publication") for p in d["problems"])
+        ),
+        "tables that left",
+        "/status/orders/shop",
+    )
+    for problem in left["problems"]:
+        if problem["id"].startswith("tables_left_publication"):
+            command = shlex.split(problem["fix"].rpartition(": pgmigrator ")[2])
+            assert running.command(*command).returncode == 0, problem
+    running.wait_phase("ready")
+    assert shop.differences(pair.source, pair.destination) == []
 
 
 def test_what_goes_wrong_after_the_switch(pair: Pair, daemon: Callable[..., Daemon]) -> None:

@@ -62,16 +62,23 @@ def publication_is_whole(obs: Observation) -> Iterator[Found]:
                 "somebody altered it: it does not publish what it was made for any more, and"
                 " changes may be lost",
                 _make_whole(name, inserts=name != obs.names.publication)
-                + f" Then copy its tables anew: {resync_command(obs, 'TABLE')}",
+                + " The problems that are shown then say how each table is copied anew",
             )
 
 
 def _make_whole(publication: str, *, inserts: bool) -> str:
-    alter = f"ALTER PUBLICATION {quote_identifier(publication)}"
+    """Take its tables out first: which changes they missed is forgotten once it is whole."""
     actions = "insert, truncate" if inserts else "insert, update, delete, truncate"
+    empty = (
+        "DO $$ BEGIN EXECUTE (SELECT format('ALTER PUBLICATION %I DROP TABLE %s', p.pubname,"  # noqa: S608
+        " string_agg(r.prrelid::regclass::text, ', ')) FROM pg_publication p JOIN"
+        " pg_publication_rel r ON r.prpubid = p.oid WHERE p.pubname ="
+        f" '{publication}' GROUP BY p.pubname); END $$;"
+    )
     return (
-        f"on the source: {alter} SET (publish = '{actions}', publish_via_partition_root = false);"
-        f" for each schema, and each table with a row filter or column list: {alter} DROP ...;"
+        f"on the source, in this database: {empty} ALTER PUBLICATION"
+        f" {quote_identifier(publication)} SET (publish = '{actions}', publish_via_partition_root"
+        " = false);"
     )
 
 
