@@ -177,3 +177,10 @@ def test_a_table_that_is_followed_comes_by_itself() -> None:
     assert "by itself" in problem.fix
     [problem] = drift_problems(item("table", "p d", missing=True, of=str(WHOLE)))
     assert f"pg_dump --schema-only --table='{WHOLE}'" in problem.fix
+
+
+def test_what_inherits_the_other_way_round_on_either_side_is_shown() -> None:
+    one = item("column", "b int", missing=True, of=str(ORDERS))
+    other = item("column", "b int", missing=True, of=str(ITEMS))
+    crossed = [replace(one, ancestors=(str(ITEMS),)), replace(other, ancestors=(str(ORDERS),))]
+    assert len(drifts(crossed)) == 2

@@ -189,6 +189,8 @@ def _without_heirs(
     left_out: set[Drift] = set()
     for name, differing in inheritable.items():
         for above in sorted(ancestors[name] & inheritable.keys()):
+            if name in ancestors[above]:
+                continue  # the sides have it the other way round: neither is the other's heir
             for drift, other in product(differing, inheritable[above]):
                 if _inherits(drift, other):
                     heirs.setdefault(other, []).append(name)
