@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from pgmigrator.core.drift import drifts
 from pgmigrator.core.marker import Step
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import fingerprint, source, switch, triggers
@@ -36,8 +37,7 @@ async def replicated(clean_source: Postgres, clean_destination: Postgres) -> Rep
 async def _hold_triggers(replicated: Replicated) -> None:
     async with session(replicated.pair.destination, replicated.pair.database, "test") as connection:
         await triggers.prepare(connection)
-        async with connection.transaction():
-            await triggers.hold(connection)
+    await _follow(replicated)
 
 
 async def _switch(replicated: Replicated) -> switch.Prepared:
@@ -254,7 +254,7 @@ async def _follow(replicated: Replicated) -> None:
         session(pair.destination, pair.database, "test") as connection,
         connection.transaction(),
     ):
-        await triggers.follow(connection, await triggers.modes(origin))
+        await triggers.follow(connection, await triggers.read(origin))
 
 
 async def _differences(replicated: Replicated) -> set[tuple[str, bool]]:
@@ -291,3 +291,31 @@ async def test_a_trigger_that_somebody_lets_fire_is_held_again(replicated: Repli
     await _follow(replicated)
     assert await _differences(replicated) == set()
     assert _trigger_modes(replicated) == [("O",)]
+
+
+async def test_a_trigger_of_the_destination_alone_fires_on(replicated: Replicated) -> None:
+    replicated.on_destination(
+        "CREATE TABLE shop.theirs (note text)",
+        "CREATE TRIGGER theirs BEFORE UPDATE ON shop.theirs"
+        " FOR EACH ROW EXECUTE FUNCTION shop.shout()",
+        "ALTER TABLE shop.theirs ENABLE REPLICA TRIGGER theirs",
+    )
+    await _follow(replicated)
+    mode: LiteralString = "SELECT tgenabled FROM pg_trigger WHERE tgname = 'theirs'"
+    assert replicated.read_destination(mode) == [("R",)]
+
+
+async def test_a_disabled_trigger_that_the_source_has_as_always_is_mended_as_told(
+    replicated: Replicated,
+) -> None:
+    replicated.on_destination("ALTER TABLE shop.item DISABLE TRIGGER shout")
+    pair = replicated.pair
+    async with (
+        session(pair.source, pair.database, "test") as origin,
+        session(pair.destination, pair.database, "test") as connection,
+    ):
+        found = drifts(await fingerprint.compare(origin, connection))
+        statements = {drift.statement for drift in found} - {None}
+        assert statements == {'ALTER TABLE "shop"."item" ENABLE TRIGGER shout'}
+        await connection.execute(statements.pop().encode())  # type: ignore[union-attr]
+    assert await _differences(replicated) == set()

@@ -142,7 +142,7 @@ FACTS: dict[str, Iterable[object]] = {
         b.row_counts(),
         b.row_counts(deltas=(DELTA,)),
         b.row_counts(tables=frozenset()),
-        b.row_counts(differing=frozenset({b.ORDERS})),
+        b.row_counts(differing={b.ORDERS: b.STORAGE}),
     ],
     "running": [frozenset({kind}) for kind in KINDS],
     "waiting": [frozenset({kind}) for kind in KINDS],

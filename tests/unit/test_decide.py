@@ -377,7 +377,7 @@ CASES: list[Case] = [
     ),
     (
         STREAMING,
-        {"row_counts": row_counts(tables=frozenset({ORDERS}), last_at=NOW - 9)},
+        {"row_counts": row_counts(tables=frozenset({ORDERS}), last_at=NOW - 4)},
         Phase.CATCHING_UP,
         None,
     ),

@@ -150,7 +150,7 @@ NO_IDENTITY = described(A, a=False, b=False)
     [
         ([KEYED, change(b"I", A, row(b"N", 1, "ä", None))], ("key",), {("ä",)}),
         ([KEYED, change(b"D", A, row(b"K", None, "x", None))], ("key",), {("x",)}),
-        ([KEYED, change(b"U", A, row(b"N", 1, "x", OUT_OF_LINE))], ("key",), {("x",)}),
+        ([KEYED, change(b"U", A, row(b"N", 1, "x", 2))], ("key",), {("x",)}),
         (
             [KEYED, change(b"U", A, row(b"K", None, "x", None), row(b"N", 1, "y", 2))],
             ("key",),
@@ -174,6 +174,8 @@ def test_rows_are_told_by_their_identity(
     "messages",
     [
         [WHOLE, change(b"U", A, row(b"N", 2, OUT_OF_LINE))],
+        # its key is known, but not whether the rest is the same
+        [KEYED, change(b"U", A, row(b"N", 1, "x", OUT_OF_LINE))],
         # altered in between: keys of different columns
         [
             KEYED,

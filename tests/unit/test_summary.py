@@ -4,11 +4,11 @@ import pytest
 
 from pgmigrator.core.model import RowCountDelta
 from pgmigrator.core.summary import _verification
-from tests.unit.builders import ITEMS, ORDERS, change, row_counts, streaming
+from tests.unit.builders import ITEMS, ORDERS, STORAGE, change, row_counts, streaming
 
 REWRITTEN = {"source.tables.0.storage": "16999/2"}
 DELTA = RowCountDelta(table=ORDERS, source_rows=3, destination_rows=1)
-OTHER_ROWS = {"row_counts": row_counts(differing=frozenset({ORDERS}))}
+OTHER_ROWS = {"row_counts": row_counts(differing={ORDERS: STORAGE})}
 OTHER_COUNTS = {"row_counts": row_counts(deltas=(DELTA,))}
 NOT_COUNTED = {"row_counts": row_counts(tables=frozenset({ITEMS}))}
 

@@ -399,9 +399,9 @@ class RowCounts:
     tables: frozenset[TableName]
     #: those that differ
     deltas: tuple[RowCountDelta, ...]
-    #: those whose counts are equal, but not their rows
-    differing: frozenset[TableName] = frozenset()
-    #: those whose rows were compared and are equal, with the storage on both sides
+    #: those whose counts are equal, but not their rows, with the storage on both sides
+    differing: Mapping[TableName, tuple[str, str]] = field(default_factory=dict)
+    #: those whose rows were compared and are equal, likewise
     equal: Mapping[TableName, tuple[str, str]] = field(default_factory=dict)
     #: when the last of them were counted, in epoch seconds
     last_at: float = 0.0

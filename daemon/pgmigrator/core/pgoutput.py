@@ -130,8 +130,8 @@ def touched(
     """Return which rows the messages touch of some tables, by the source's oid.
 
     Takes whole messages of these. A row that was updated is there by its old key and by its new
-    one. None if that cannot be told: a key lacks a value that is stored out of line and unchanged,
-    or the table was altered in between.
+    one. None if the table was altered in between, or if a row that was updated lacks a value: it
+    is stored out of line and was left alone, so that nothing tells whether it is the same.
     """
     relations: dict[int, _Relation] = {}
     keys: dict[int, set[Key]] = {}
@@ -147,9 +147,9 @@ def touched(
                     unclear.add(oid)  # altered meanwhile
                 relations[oid] = described
             case b"I" | b"U" | b"D":
-                found = [relations[oid].key(row) for row in _rows(message, encoding)]
-                keys.setdefault(oid, set()).update(key for key in found if key is not None)
-                if None in found:
+                rows = list(_rows(message, encoding))
+                keys.setdefault(oid, set()).update(map(relations[oid].key, rows))
+                if _UNCHANGED in rows[-1]:
                     unclear.add(oid)
     return {
         oid: None if oid in unclear else Touched(relations[oid].key_columns, frozenset(found))
@@ -157,11 +157,10 @@ def touched(
     }
 
 
-class _Unchanged:
-    """A value that the message does not carry."""
+#: a value that the message does not carry; no text of PostgreSQL's has this character
+_UNCHANGED = "\0"
 
-
-_Row = list[str | _Unchanged | None]
+_Row = list[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +173,9 @@ class _Relation:
         identity = tuple(name for name, in_key in self.columns if in_key)
         return identity or tuple(name for name, _ in self.columns)
 
-    def key(self, row: _Row) -> Key | None:
+    def key(self, row: _Row) -> Key:
         wanted = set(self.key_columns)
-        values = [v for (name, _), v in zip(self.columns, row, strict=True) if name in wanted]
-        known = tuple(value for value in values if not isinstance(value, _Unchanged))
-        return known if len(known) == len(values) else None
+        return tuple(v for (name, _), v in zip(self.columns, row, strict=True) if name in wanted)
 
 
 def _relation(message: bytes, encoding: str) -> _Relation:
@@ -207,17 +204,17 @@ def _rows(message: bytes, encoding: str) -> Iterator[_Row]:
             value, at = _value(message, at, encoding)
             row.append(value)
         if kind == b"N" and old is not None:
-            row = [o if isinstance(n, _Unchanged) else n for n, o in zip(row, old, strict=True)]
+            row = [o if n == _UNCHANGED else n for n, o in zip(row, old, strict=True)]
         old = row
         yield row
 
 
-def _value(message: bytes, at: int, encoding: str) -> tuple[str | _Unchanged | None, int]:
+def _value(message: bytes, at: int, encoding: str) -> tuple[str | None, int]:
     match message[at : at + 1]:
         case b"n":
             return None, at + 1
         case b"u":
-            return _Unchanged(), at + 1
+            return _UNCHANGED, at + 1
         case _:
             start = at + 5
             end = start + int.from_bytes(message[at + 1 : start], "big")

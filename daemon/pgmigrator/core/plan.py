@@ -5,6 +5,7 @@ TRUNCATE only, those without a usable identity if the settings say so. A table t
 and left its publication has missed changes: it never returns by itself.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from pgmigrator.core.model import (
@@ -262,7 +263,10 @@ def with_counts(
         more,
         tables=(counts.tables - wanted) | more.tables,
         deltas=(*(delta for delta in counts.deltas if delta.table not in wanted), *more.deltas),
-        differing=(counts.differing - wanted) | more.differing,
+        differing={
+            **{n: s for n, s in counts.differing.items() if n not in wanted},
+            **more.differing,
+        },
     )
     same = (counts.source_started_at, counts.destination_started_at) == (
         more.source_started_at,
@@ -289,18 +293,20 @@ def storage(obs: Observation) -> dict[int, str]:
     return {table.oid: table.storage for table in obs.source.tables} if obs.source else {}
 
 
-def rewritten(obs: Observation) -> frozenset[TableName]:
+def rewritten(obs: Observation) -> dict[TableName, tuple[str, str]]:
     """Streaming tables whose rows may have changed on one side unseen by replication.
 
     ALTER TABLE may compute each row anew, or give it a value from a default. TRUNCATE and VACUUM
-    FULL look the same from outside: whether rows differ is only told by comparing them.
+    FULL look the same from outside: whether rows differ is only told by comparing them. Returns
+    their storage on both sides.
     """
-    now = {table.name: table.storage for table in obs.source.tables} if obs.source else {}
-    return frozenset(
-        table.name
+    here = {table.name: table.storage for table in obs.source.tables} if obs.source else {}
+    now = {
+        table: (here.get(table.name, ""), table.storage)
         for table in followed(obs)
-        if table.state == "r" and table.compared != (now.get(table.name), table.storage)
-    )
+        if table.state == "r"
+    }
+    return {table.name: pair for table, pair in now.items() if table.compared != pair}
 
 
 def comparable(obs: Observation) -> frozenset[TableName]:
@@ -310,11 +316,12 @@ def comparable(obs: Observation) -> frozenset[TableName]:
 
 def uncompared(obs: Observation) -> frozenset[TableName]:
     """Rewritten tables of which nothing tells yet whether their rows differ."""
-    known = obs.row_counts.value.differing if obs.row_counts else frozenset()
-    return _not_drifted(rewritten(obs) - known, obs)
+    known = obs.row_counts.value.differing if obs.row_counts else {}
+    unknown = (name for name, pair in rewritten(obs).items() if known.get(name) != pair)
+    return _not_drifted(unknown, obs)
 
 
-def _not_drifted(tables: frozenset[TableName], obs: Observation) -> frozenset[TableName]:
+def _not_drifted(tables: Iterable[TableName], obs: Observation) -> frozenset[TableName]:
     drifted = drifted_tables(obs) or frozenset()
     return frozenset(name for name in tables if str(name) not in drifted)
 

@@ -222,7 +222,7 @@ def _verification(obs: Observation) -> Verification:
     worst = sorted(
         counts.deltas, key=lambda d: abs(d.source_rows - d.destination_rows), reverse=True
     )
-    differing = {delta.table for delta in counts.deltas} | counts.differing
+    differing = {delta.table for delta in counts.deltas} | counts.differing.keys()
     unverified = (followed - counts.tables) | (plan.uncompared(obs) - differing)
     return Verification(
         verified_tables=len(counts.tables - unverified),

@@ -10,8 +10,11 @@ from pgmigrator.core.drift_sql import is_trigger_mode
 from pgmigrator.core.model import Observation, SchemaItem, SchemaKind
 from pgmigrator.core.renamed import renamed
 
-#: counts that differ are repeated, and tables that were left out are counted, this soon
+#: counts that differ are repeated this soon
 RECOUNT_AFTER_SECONDS = 10.0
+#: Tables that were left out, or rewritten since, are counted this soon: a table that is truncated
+#: again and again is compared before what was known of it is too old.
+COUNT_MORE_AFTER_SECONDS = 5.0
 #: what RestoreRest brings again by itself if it is missing
 POST_DATA = frozenset(
     {
@@ -136,7 +139,7 @@ def count(obs: Observation) -> tuple[a.VerifyRowCounts, ...]:
     if age > obs.row_counts.valid_seconds / 2 or (counts.deltas and age > RECOUNT_AFTER_SECONDS):
         return (a.VerifyRowCounts(),)
     left_out = plan.uncounted(obs) | (plan.uncompared(obs) & plan.comparable(obs))
-    if left_out and obs.at - counts.last_at > RECOUNT_AFTER_SECONDS:
+    if left_out and obs.at - counts.last_at > COUNT_MORE_AFTER_SECONDS:
         return (a.VerifyRowCounts(left_out),)
     return ()
 

@@ -30,9 +30,10 @@ _REMEMBER = """
 INSERT INTO pgmigrator.tables
        (schema_name, table_name, source_oid, table_oid, created, filled, source_storage,
         destination_storage)
-SELECT s.schema, s.name, %(source_oid)s, s.oid, %(created)s, false, %(storage)s, s.storage
-  FROM ({storage}) s
- WHERE s.schema = %(schema)s AND s.name = %(name)s
+SELECT s.schema, s.name, wanted.source_oid, s.oid, %(created)s, false, wanted.storage, s.storage
+  FROM unnest(%(oids)s::bigint[], %(schemas)s::name[], %(names)s::name[], %(storage)s::text[])
+       AS wanted (source_oid, schema, name, storage)
+  JOIN ({storage}) s ON s.schema = wanted.schema AND s.name = wanted.name
 ON CONFLICT (schema_name, table_name) DO UPDATE
    SET source_oid = excluded.source_oid, table_oid = excluded.table_oid,
        created = excluded.created OR tables.created AND tables.table_oid = excluded.table_oid,
@@ -178,20 +179,17 @@ async def remember(
     """
     for statement in _TABLES:
         await connection.execute(statement)
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            _REMEMBER,
-            [
-                {
-                    "source_oid": oid,
-                    "schema": name.schema,
-                    "name": name.name,
-                    "created": created,
-                    "storage": (storage or {}).get(oid) if oid is not None else None,
-                }
-                for oid, name in tables
-            ],
-        )
+    listed = tuple(tables)
+    await connection.execute(
+        _REMEMBER,
+        {
+            "created": created,
+            "oids": [oid for oid, _ in listed],
+            "schemas": [name.schema for _, name in listed],
+            "names": [name.name for _, name in listed],
+            "storage": [storage.get(oid) if storage and oid else None for oid, _ in listed],
+        },
+    )
 
 
 async def note_filled(connection: Connection, subscription: str) -> None:

@@ -141,17 +141,17 @@ def _restore(entry: Entry) -> Job:
     async def work(connection: Connection) -> None:
         await connection.execute(statement, prepare=False)
         if entry.type == "TRIGGER":
-            await triggers.hold(connection)
+            await triggers.hold_created(connection)
 
     return str(entry), work
 
 
 async def _modes_of_triggers(source: Endpoint, database: str) -> Job:
     async with session(source, database, ACTION) as origin:
-        modes = await triggers.modes(origin)
+        wanted = await triggers.read(origin)
 
     async def work(connection: Connection) -> None:
-        await triggers.follow(connection, modes)
+        await triggers.follow(connection, wanted)
 
     return "modes of triggers", work
 

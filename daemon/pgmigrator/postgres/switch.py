@@ -124,8 +124,7 @@ async def unswitch(pair: DatabasePair) -> None:
         if marker.steps & {Step.COMPLETING, Step.COMPLETED}:
             raise Refused(f"database {pair.database}: its removal from the source has begun")
         await _assert_nobody_else(connection, pair)
-        await triggers.prepare(connection)
-        await triggers.hold(connection)
+        await triggers.hold_again(connection)
         await connection.execute(
             sql.SQL("ALTER SUBSCRIPTION {} ENABLE").format(sql.Identifier(pair.names.subscription))
         )

@@ -17,6 +17,9 @@ _REMEMBER = """
 INSERT INTO pgmigrator.triggers VALUES (%(schema)s, %(table)s, %(name)s, %(mode)s)
     ON CONFLICT (schema_name, table_name, trigger_name) DO UPDATE SET mode = excluded.mode
 """
+_REMEMBERED = """
+SELECT schema_name AS schema, table_name AS "table", trigger_name AS name FROM pgmigrator.triggers
+"""
 
 
 async def prepare(connection: Connection) -> None:
@@ -29,30 +32,49 @@ async def prepare(connection: Connection) -> None:
         )
 
 
-async def hold(connection: Connection) -> None:
-    """Make every trigger that fires for replicated changes an ordinary one, and remember its mode.
+async def hold_created(connection: Connection) -> None:
+    """Make what fires for replicated changes an ordinary trigger, and remember its mode.
 
-    Runs in the transaction that created the trigger, so that it never fires.
+    For the transaction that created the trigger, so that it never fires; others are left alone.
     """
-    for row in await fetch(connection, query("triggers_to_hold")):
-        await connection.execute(_REMEMBER, row)
-        await connection.execute(_enable("", row["schema"], row["table"], row["name"]))
+    for row in await fetch(connection, query("triggers")):
+        if row["created_here"] and row["mode"] in _MODES:
+            await connection.execute(_REMEMBER, row)
+            await connection.execute(_enable("", *_name(row)))
 
 
-async def modes(source: Connection) -> list[DictRow]:
-    """Read which triggers of the source fire for replicated changes too."""
-    return await fetch(source, query("triggers_to_hold"))
+async def read(source: Connection) -> list[DictRow]:
+    """Read every trigger of the source, with its mode."""
+    return await fetch(source, query("triggers"))
 
 
-async def follow(connection: Connection, modes: list[DictRow]) -> None:
-    """Remember the modes that triggers have on the source now, and let none fire here.
+async def follow(connection: Connection, wanted: list[DictRow]) -> None:
+    """Remember the modes that triggers have on the source now, and let none of them fire here.
 
-    In the caller's transaction.
+    Those that only the destination has are left alone. In the caller's transaction.
     """
-    await hold(connection)
     await connection.execute("DELETE FROM pgmigrator.triggers")
-    for row in modes:
-        await connection.execute(_REMEMBER, row)
+    await _hold(connection, wanted)
+    for row in wanted:
+        if row["mode"] in _MODES:
+            await connection.execute(_REMEMBER, row)
+
+
+async def hold_again(connection: Connection) -> None:
+    """Make ordinary ones of those that were held until the switch; in the caller's transaction."""
+    if await _are_remembered(connection):
+        await _hold(connection, await fetch(connection, _REMEMBERED))
+
+
+async def _hold(connection: Connection, these: list[DictRow]) -> None:
+    names = {_name(row) for row in these}
+    for row in await fetch(connection, query("triggers")):
+        if row["mode"] in _MODES and _name(row) in names:
+            await connection.execute(_enable("", *_name(row)))
+
+
+def _name(row: DictRow) -> tuple[str, str, str]:
+    return row["schema"], row["table"], row["name"]
 
 
 async def held(destination: Connection) -> dict[str, str]:
@@ -81,7 +103,7 @@ async def enable_held_triggers(connection: Connection) -> int:
         rows = await fetch(connection, query("triggers_held"))
         for row in rows:
             mode = _MODES[row["mode"]]
-            await connection.execute(_enable(mode, row["schema"], row["table"], row["name"]))
+            await connection.execute(_enable(mode, *_name(row)))
     return len(rows)
 
 

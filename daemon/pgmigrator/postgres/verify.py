@@ -46,24 +46,35 @@ _STARTED = "SELECT extract(epoch FROM pg_postmaster_start_time())::float8 AS at"
 #: A snapshot does not survive what gives a table a new file (TRUNCATE, some ALTER TABLE), nor
 #: another table under the same name. The catalog is read in the snapshot, the function is not.
 _COUNT = sql.SQL("""
-SELECT held.rows, held.hash,
-       (SELECT storage.storage FROM ({storage}) storage WHERE storage.oid = {name}::regclass)
-       AS storage,
+SELECT held.rows, held.hash, {storage} AS storage,
        (SELECT c.relfilenode = pg_relation_filenode(c.oid) AND c.oid = coalesce({oid}, c.oid)
           FROM pg_class c WHERE c.oid = {name}::regclass) AS intact
   FROM (SELECT count(*) AS rows, ({hash})::text AS hash FROM ONLY {table} AS r) held
 """)
-_NO_HASH = sql.SQL("NULL")
-_HASH = sql.SQL('sum(hashtextextended((r.*)::text COLLATE "C", 0))')
+_NOTHING = sql.SQL("NULL")
+_STORAGE = sql.SQL("(SELECT s.storage FROM ({storage}) s WHERE s.oid = {name}::regclass)")
+_HASH = sql.SQL('sum(hashtextextended(ROW({columns})::text COLLATE "C", 0))')
+#: Generated ones are computed on each side, by its own version (of a stemmer, for one).
+_COLUMNS = """
+SELECT attname AS name FROM pg_attribute
+ WHERE attrelid = %(oid)s AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
+"""
 #: as records: one type, and no difference between NULL and NULL
 _UNTOUCHED = sql.SQL(
     " FILTER (WHERE ROW({key})::text NOT IN"
     " (SELECT ROW(touched.*)::text FROM unnest({values}) AS touched ({columns})))"
 )
 #: rows touched between the snapshots of which a table may have so many and still be compared
-MAX_TOUCHED = 100_000
+MAX_TOUCHED = 10_000
+#: WAL between the snapshots from which rows are read at all
+MAX_TOUCHED_WAL_BYTES = 64 * 1024**2
 #: the table was dropped or renamed, or somebody holds it locked: it is left for the next time
-_NOT_NOW = (errors.UndefinedTable, errors.InvalidSchemaName, errors.LockNotAvailable)
+_NOT_NOW = (
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.InvalidSchemaName,
+    errors.LockNotAvailable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +87,8 @@ class _Snapshots:
     lsn: int
     #: oid on the source -> what happened between the snapshots
     changes: Mapping[int, RowChanges]
-    #: oid on the source -> which rows that was, of tables whose rows are compared
-    touched: Mapping[int, Touched | None]
+    #: oid on the source -> which rows that was, of tables whose rows are compared; None: too much
+    touched: Mapping[int, Touched | None] | None
     #: tables that streamed all the time
     streaming: frozenset[TableName]
 
@@ -116,11 +127,11 @@ async def count_rows(
         wanted = [table for table in tables if table[1] in snapshots.streaming]
         counted = set()
         deltas = []
-        differing = set()
-        equal = {}
+        differing: dict[TableName, tuple[str, str]] = {}
+        equal: dict[TableName, tuple[str, str]] = {}
         for oid, name in await _smallest_first(snapshots.source, wanted):
-            hashing = _hashing(snapshots, oid) if name in rows_of else None
-            both = await _hold(snapshots, oid, name, hashing or _NO_HASH)
+            hashing = await _hashing(snapshots, oid) if name in rows_of else None
+            both = await _hold(snapshots, oid, name, hashing)
             if both is None:
                 continue
             source, destination = both
@@ -132,15 +143,15 @@ async def count_rows(
                         table=name, source_rows=expected, destination_rows=destination.rows
                     )
                 )
-            elif hashing and source.hash != destination.hash:
-                differing.add(name)
             elif hashing:
-                equal[name] = (source.storage, destination.storage)
+                alike = source.hash == destination.hash
+                found = equal if alike else differing
+                found[name] = (source.storage, destination.storage)
         return RowCounts(
             lsn=snapshots.lsn,
             tables=frozenset(counted),
             deltas=tuple(deltas),
-            differing=frozenset(differing),
+            differing=differing,
             equal=equal,
             last_at=time.time(),
             source_started_at=await _started_at(snapshots.source),
@@ -177,10 +188,15 @@ async def _snapshots(
                     # its first statement opens the snapshot
                     applied = await applied_lsn(destination, name)
                 streaming = before & await _streaming(destination, name)
+                readable = applied - slot.lsn <= MAX_TOUCHED_WAL_BYTES
                 # nothing lies between if no transaction was applied since the slot's snapshot
                 messages = (
                     await peek(
-                        slot.connection, slot.name, followed, upto_lsn=applied, rows_of=rows_of
+                        slot.connection,
+                        slot.name,
+                        followed,
+                        upto_lsn=applied,
+                        rows_of=rows_of if readable else (),
                     )
                     if applied > slot.lsn
                     else []
@@ -190,7 +206,7 @@ async def _snapshots(
             destination,
             max(applied, slot.lsn),
             net_changes(messages, applied),
-            touched(messages, source.info.encoding, rows_of),
+            touched(messages, source.info.encoding, rows_of) if readable else None,
             streaming,
         )
 
@@ -199,7 +215,12 @@ async def _snapshots(
 async def _snapshot_session(endpoint: Endpoint, database: str) -> AsyncIterator[Connection]:
     """Open a session whose first statement opens its snapshot, to be used at leisure."""
     # row_security off: an error, not fewer rows
-    options = {**TEXT_OPTIONS, "statement_timeout": "0", "row_security": "off"}
+    options = {
+        **TEXT_OPTIONS,
+        "statement_timeout": "0",
+        "row_security": "off",
+        "work_mem": "64MB",  # for the keys of touched rows
+    }
     async with session(endpoint, database, ACTION, options=options) as connection:
         if connection.info.server_version >= 170000:
             await connection.execute("SET transaction_timeout = 0")
@@ -232,10 +253,16 @@ async def _smallest_first(
     return sorted(tables, key=lambda table: (pages.get(table[0], 0), table[1]))
 
 
-def _hashing(snapshots: _Snapshots, oid: int) -> sql.Composed | sql.SQL | None:
+async def _hashing(snapshots: _Snapshots, oid: int) -> sql.Composed | None:
     """Return what hashes the rows that nothing touched; None: it cannot be told which these are."""
+    if snapshots.touched is None:
+        return None
+    found = await fetch(snapshots.source, _COLUMNS, {"oid": oid})
+    every = _HASH.format(
+        columns=sql.SQL(", ").join(sql.Identifier("r", row["name"]) for row in found)
+    )
     if oid not in snapshots.changes and oid not in snapshots.touched:
-        return _HASH
+        return every
     rows = snapshots.touched.get(oid)
     if rows is None or len(rows.keys) > MAX_TOUCHED:
         return None
@@ -243,15 +270,15 @@ def _hashing(snapshots: _Snapshots, oid: int) -> sql.Composed | sql.SQL | None:
     arrays = [
         sql.SQL("{}::text[]").format(sql.Literal(list(v))) for v in zip(*rows.keys, strict=True)
     ]
-    return _HASH + _UNTOUCHED.format(
-        key=sql.SQL(", ").join(sql.SQL("r.{}").format(column) for column in columns),
+    return every + _UNTOUCHED.format(
+        key=sql.SQL(", ").join(sql.Identifier("r", name) for name in rows.columns),
         values=sql.SQL(", ").join(arrays),
         columns=sql.SQL(", ").join(columns),
     )
 
 
 async def _hold(
-    snapshots: _Snapshots, oid: int, name: TableName, hashing: sql.Composable
+    snapshots: _Snapshots, oid: int, name: TableName, hashing: sql.Composed | None
 ) -> tuple[_Held, _Held] | None:
     source, destination = await asyncio.gather(
         _held(snapshots.source, name, oid, hashing),
@@ -266,15 +293,17 @@ async def _hold(
 
 
 async def _held(
-    connection: Connection, name: TableName, oid: int | None, hashing: sql.Composable
+    connection: Connection, name: TableName, oid: int | None, hashing: sql.Composed | None
 ) -> _Held | None:
     """Count in the snapshot; None if it cannot be counted now. Keeps no lock on the table."""
+    literal = sql.Literal(str(name))
+    storage = _STORAGE.format(storage=sql.SQL(query("storage")), name=literal)
     statement = _COUNT.format(
-        storage=sql.SQL(query("storage")),
-        hash=hashing,
+        storage=storage if hashing else _NOTHING,
+        hash=hashing or _NOTHING,
         table=sql.Identifier(name.schema, name.name),
         oid=sql.Literal(oid),
-        name=sql.Literal(str(name)),
+        name=literal,
     )
     try:
         async with connection.transaction(force_rollback=True):
