@@ -221,6 +221,26 @@ async def test_it_moves_to_a_schema_that_the_destination_lacks(replicated: Repli
     assert replicated.read_source(owner) == replicated.read_destination(owner)
 
 
+async def test_it_moves_past_namesakes_in_both_schemas(replicated: Replicated) -> None:
+    namesakes: tuple[LiteralString, ...] = (
+        "CREATE SCHEMA archive",
+        "CREATE TABLE archive.item (id int)",
+        "CREATE TABLE shop.goods (id int)",
+    )
+    replicated.on_source(*namesakes)
+    replicated.on_destination(*namesakes)
+    replicated.on_source(
+        "ALTER TABLE shop.item RENAME TO between",
+        "ALTER TABLE shop.between SET SCHEMA archive",
+        "ALTER TABLE archive.between RENAME TO goods",
+        "INSERT INTO archive.goods VALUES (-2)",
+    )
+    fails(replicated)
+    assert await follow(replicated, TableName("archive", "goods")) == ()
+    rows: LiteralString = "SELECT id FROM archive.goods WHERE id < 0"
+    until(lambda: replicated.read_destination(rows) == [(-2,)])
+
+
 async def test_a_partition_keeps_its_place(replicated: Replicated) -> None:
     replicated.on_source(
         "ALTER TABLE shop.event_1 RENAME TO first", "INSERT INTO shop.event VALUES (-1, 1)"

@@ -103,7 +103,13 @@ def test_the_next_transaction_tells_names(
     messages: list[bytes], names: dict[int, tuple[TableName, ...]]
 ) -> None:
     prefixes = [m if m[:1] == b"T" else m[:NAMES_BYTES] for m in messages]
-    assert names_of_next(prefixes, 100) == names
+    assert names_of_next(prefixes, 100, "utf-8") == names
+
+
+def test_names_are_in_the_encoding_of_the_connection() -> None:
+    told = struct.pack(">cI", b"R", A) + "shop\0größe\0d".encode("latin-1")
+    names = names_of_next([begin(100), told, insert(A)], 100, "iso8859-1")
+    assert names == {A: (TableName("shop", "größe"),)}
 
 
 # --- which rows were touched ---------------------------------------------------------------------

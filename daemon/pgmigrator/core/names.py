@@ -52,19 +52,29 @@ class TableName:
         return f"{quote_identifier(self.schema)}.{quote_identifier(self.name)}"
 
 
+#: a name for the time between two others
+MOVING = "pgmigrator moves it"
+
+
 def renaming(old: TableName, new: TableName) -> tuple[str, ...]:
     """Write the SQL that renames a table, and moves it to another schema if need be.
 
     >>> renaming(TableName("a", "b"), TableName("a", "c"))
     ('ALTER TABLE "a"."b" RENAME TO "c"',)
+
+    If both change, either schema may have a table of the other's name: it moves under a third one.
     """
-    statements = []
-    if old.schema != new.schema:
-        statements.append(f"ALTER TABLE {old} SET SCHEMA {quote_identifier(new.schema)}")
-    if old.name != new.name:
-        moved = TableName(new.schema, old.name)
-        statements.append(f"ALTER TABLE {moved} RENAME TO {quote_identifier(new.name)}")
-    return tuple(statements)
+    if old.schema == new.schema:
+        return (f"ALTER TABLE {old} RENAME TO {quote_identifier(new.name)}",)
+    moves = f"SET SCHEMA {quote_identifier(new.schema)}"
+    if old.name == new.name:
+        return (f"ALTER TABLE {old} {moves}",)
+    there = TableName(old.schema, MOVING)
+    return (
+        f"ALTER TABLE {old} RENAME TO {quote_identifier(MOVING)}",
+        f"ALTER TABLE {there} {moves}",
+        f"ALTER TABLE {TableName(new.schema, MOVING)} RENAME TO {quote_identifier(new.name)}",
+    )
 
 
 @dataclass(frozen=True, slots=True)

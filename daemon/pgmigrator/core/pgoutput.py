@@ -12,8 +12,8 @@ from pgmigrator.core.names import TableName
 
 #: bytes of a message that are enough for all but Truncate, which lists its tables
 PREFIX_BYTES = 26
-#: bytes of a Relation message that hold its names
-NAMES_BYTES = 5 + 2 * 64
+#: bytes of a Relation message that hold its names, each character in at most four
+NAMES_BYTES = 5 + 2 * (4 * 63 + 1)
 
 _BEGIN = struct.Struct(">cQ")  # LSN of the commit
 _COMMIT = struct.Struct(">cBQQ")  # flags, LSN of the commit, end LSN of the transaction
@@ -58,7 +58,9 @@ def net_changes(messages: Iterable[bytes], upto_lsn: int) -> Mapping[int, RowCha
     return total
 
 
-def names_of_next(messages: Iterable[bytes], after_lsn: int) -> dict[int, tuple[TableName, ...]]:
+def names_of_next(
+    messages: Iterable[bytes], after_lsn: int, encoding: str
+) -> dict[int, tuple[TableName, ...]]:
     """Return what the first transaction that ends after `after_lsn` calls its tables, by their oid.
 
     A table that it renames has several names, in their order. Empty: there is no such transaction.
@@ -75,7 +77,7 @@ def names_of_next(messages: Iterable[bytes], after_lsn: int) -> dict[int, tuple[
             waits = _BEGIN.unpack_from(message)[1] >= after_lsn
         elif message[:1] == b"R":
             schema, name, *_ = message[_RELATION.size :].split(b"\0", 2)
-            called[_oid(message)] = TableName(schema.decode(), name.decode())
+            called[_oid(message)] = TableName(schema.decode(encoding), name.decode(encoding))
         elif waits:
             for oid in _changed(message):
                 before = found.get(oid, ())

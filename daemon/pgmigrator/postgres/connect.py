@@ -192,6 +192,11 @@ class SourceWriter:
         """Wrap a session that may write."""
         self._connection = connection
 
+    @property
+    def encoding(self) -> str:
+        """Python's name for the encoding in which the server sends text."""
+        return self._connection.info.encoding
+
     async def execute(self, statement: sql.Composed | sql.SQL) -> list[DictRow]:
         """Run one statement of the allowlist and return its rows.
 

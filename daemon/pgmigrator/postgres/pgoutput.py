@@ -136,7 +136,8 @@ async def next_names(
         for upto in _LOOK_THROUGH:
             parameters = {"slot": name, "upto_changes": upto, "publications": listed}
             rows = await _unless_active(source, parameters | {"bytes": NAMES_BYTES})
-            if found := names_of_next((bytes(row["message"]) for row in rows), applied):
+            messages = (bytes(row["message"]) for row in rows)
+            if found := names_of_next(messages, applied, source.encoding):
                 return found
     return {}
 
