@@ -134,6 +134,21 @@ async def test_under_way_a_conflict_keeps_no_other_role_away(
     assert all(difference.exists for difference in await compared(*ends, RolePolicy()))
 
 
+async def test_under_way_what_the_destination_refuses_keeps_no_other_role_away(
+    pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint]
+) -> None:
+    source, destination = pair
+    execute(source.dsn(), "CREATE ROLE one", "CREATE ROLE two", "GRANT one TO two")
+    execute(destination.dsn(), "CREATE ROLE one", "CREATE ROLE two", "GRANT two TO one")
+    with pytest.raises(Refused, match="is a member of role"):
+        await roles.create(*ends, RolePolicy())
+    [failure] = await roles.create(*ends, RolePolicy(), under_way=True)
+    assert failure.object == 'membership of "two" in "one"'
+    assert "is a member of role" in failure.reason
+    differences = await compared(*ends, RolePolicy())
+    assert {difference.role for difference in differences} <= {"one", "two"}
+
+
 async def test_options_of_a_membership_that_is_there_are_left_alone(
     pair: tuple[Server, Server], ends: tuple[Endpoint, Endpoint]
 ) -> None:

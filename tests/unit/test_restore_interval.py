@@ -1,11 +1,14 @@
 """A restore that cannot mend a difference does not dump the source in every tick."""
 
+import pytest
+
 from pgmigrator.core.actions import RestoreRest
 from pgmigrator.core.decide import Decision
 from pgmigrator.core.history import History
-from pgmigrator.core.model import Phase
+from pgmigrator.core.model import Measured, Phase
 from pgmigrator.postgres.failures import Failure
 from pgmigrator.runtime.unit import RESTORE_INTERVAL_MAX_SECONDS, RESTORE_INTERVAL_SECONDS, Unit
+from tests.unit.builders import change, streaming
 
 AT = 1_000.0
 BROKEN, OTHER = Failure("index a", "no operator class"), Failure("index b", "no operator class")
@@ -39,3 +42,15 @@ def test_a_restore_that_was_of_use_is_not_held_against_the_next_one() -> None:
     assert unit.waiting(AT + RESTORE_INTERVAL_SECONDS)
     unit.forget_failures(Decision(Phase.CATCHING_UP, ""))
     assert not unit.waiting(AT + RESTORE_INTERVAL_SECONDS)
+
+
+@pytest.mark.parametrize(("part", "fact"), [("schema", "schema"), ("roles", "roles")])
+def test_what_somebody_has_mended_is_forgotten(part: str, fact: str) -> None:
+    unit = Unit("orders", "shop", History(started_at=AT))
+    unit.restore_failures[part] = (BROKEN,)
+    equal = streaming()
+    unit.forget_mended(change(equal, {fact: None}))
+    unit.forget_mended(change(equal, {fact: Measured(("something",), AT, 20.0)}))
+    assert unit.restore_failures == {part: (BROKEN,)}
+    unit.forget_mended(equal)
+    assert unit.restore_failures == {}

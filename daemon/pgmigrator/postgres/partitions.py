@@ -135,6 +135,6 @@ async def _attach(destination: Connection, table: TableName, statement: str) -> 
     async def work(connection: Connection) -> None:
         await bookkeeping.assert_created(connection, table)
         if not await fetch(connection, _ATTACHED, {"table": str(table)}):
-            await connection.execute(statement.encode())
+            await connection.execute(statement)
 
     await patiently(destination, work)

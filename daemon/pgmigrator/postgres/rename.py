@@ -130,5 +130,5 @@ class _Renaming:
                 )
             )
         for statement in renaming(item.old, new):
-            await connection.execute(statement.encode())
+            await connection.execute(statement)
         await bookkeeping.rename(connection, item.old, new, anew=item.anew)

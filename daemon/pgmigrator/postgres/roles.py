@@ -4,6 +4,8 @@ Password hashes are copied verbatim, in a session that first silences the server
 create is decided in core/roles.py.
 """
 
+from collections.abc import Iterable, Iterator
+
 import structlog
 from psycopg import errors, sql
 
@@ -76,8 +78,9 @@ async def create(
 ) -> tuple[Failure, ...]:
     """Create what the destination lacks, all in one transaction; idempotent.
 
-    Once the migration is `under_way`, a role in conflict is no reason to leave out the others.
-    Returns settings and comments that the destination refused; the roles exist all the same.
+    Once the migration is `under_way`, a role that is in conflict, or that the destination refuses,
+    is no reason to leave out the others. Returns what it refused: settings and comments of roles
+    that exist all the same, and under way roles and memberships.
 
     :raises Refused: a role is in conflict and the policy is `fail`; or a server refuses.
     """
@@ -92,7 +95,12 @@ async def create(
             [first, *_] = planned.conflicts
             raise Refused(f'role "{first.role}" {first.reason}; {first.fix}')
         _warn_of_common_password(planned, role_policy)
-        return await _create(connection, destination, planned, role_policy)
+        statements = [*_essential(planned, role_policy)]
+        if under_way:
+            return await _each(connection, destination, [*statements, *_extras(planned)])
+        for _, statement in statements:
+            await connection.execute(statement)
+        return await _each(connection, destination, _extras(planned))
 
 
 def _warn_of_common_password(planned: RolePlan, role_policy: RolePolicy) -> None:
@@ -101,27 +109,31 @@ def _warn_of_common_password(planned: RolePlan, role_policy: RolePolicy) -> None
         log.warning("roles that get the common password: give each one of its own", roles=names)
 
 
-async def _create(
-    connection: Connection,
-    destination: Endpoint,
-    planned: RolePlan,
-    role_policy: RolePolicy,
-) -> tuple[Failure, ...]:
+#: what it concerns, and the statement
+_Named = tuple[str, sql.Composed | sql.SQL]
+
+
+def _essential(planned: RolePlan, role_policy: RolePolicy) -> Iterator[_Named]:
     for role in planned.create:
-        password = _password(role, role_policy)
-        await connection.execute(_create_statement(role, password))
+        yield f'role "{role.name}"', _create_statement(role, _password(role, role_policy))
     for membership in planned.memberships:
-        await connection.execute(grant(membership))
+        yield (
+            f'membership of "{membership.member}" in "{membership.role}"',
+            sql.SQL(grant(membership)),
+        )
+
+
+async def _each(
+    connection: Connection, destination: Endpoint, statements: Iterable[_Named]
+) -> tuple[Failure, ...]:
     failures: list[Failure] = []
-    for role in planned.create:
-        for what, statement in _extras(role):
-            failures += await attempt(
-                connection, destination, what, _in_savepoint(connection, statement)
-            )
+    for what, statement in statements:
+        work = _in_savepoint(connection, statement)
+        failures += await attempt(connection, destination, what, work)
     return tuple(failures)
 
 
-async def _in_savepoint(connection: Connection, statement: sql.Composed) -> None:
+async def _in_savepoint(connection: Connection, statement: sql.Composed | sql.SQL) -> None:
     async with connection.transaction():
         await connection.execute(statement)
 
@@ -146,9 +158,14 @@ def _create_statement(role: Role, password: str | None) -> sql.Composed:
     )
 
 
-def _extras(role: Role) -> list[tuple[str, sql.Composed]]:
+def _extras(planned: RolePlan) -> Iterator[_Named]:
+    for role in planned.create:
+        yield from _extras_of(role)
+
+
+def _extras_of(role: Role) -> list[_Named]:
     name = sql.Identifier(role.name)
-    extras = [
+    extras: list[_Named] = [
         (
             f'setting {setting.partition("=")[0]} of role "{role.name}"',
             sql.SQL("ALTER ROLE {} {}").format(name, set_clause(setting)),
@@ -156,7 +173,7 @@ def _extras(role: Role) -> list[tuple[str, sql.Composed]]:
         for setting in role.settings
     ]
     for privilege in role.parameters:
-        statement = sql.SQL(parameter_grant(role, privilege)).format()
+        statement = sql.SQL(parameter_grant(role, privilege))
         extras.append((f'{privilege} of role "{role.name}"', statement))
     if role.comment is not None:
         comment = sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(role.comment))

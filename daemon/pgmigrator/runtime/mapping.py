@@ -248,6 +248,7 @@ class MappingRunner:
         found = preflight.find_problems(obs)
         decision = decide(obs, found)
         unit.forget_failures(decision)
+        unit.forget_mended(obs)
         problems = found + reporting.problems_of(unit)
         await self._protect_source(unit, obs)
         self._act(unit, obs, decision)

@@ -85,6 +85,12 @@ class Unit:
             if "RestoreRest" not in wanted:
                 self.restored_alike = 0
 
+    def forget_mended(self, obs: Observation) -> None:
+        """Forget what a restore could not do, once the comparison finds that nothing is missing."""
+        for part, compared in (("roles", obs.roles), ("schema", obs.schema)):
+            if compared is not None and not compared.value:
+                self.restore_failures.pop(part, None)
+
     async def stop(
         self, *, only: frozenset[str] | None = None, but: frozenset[str] = frozenset()
     ) -> None:

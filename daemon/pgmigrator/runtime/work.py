@@ -139,8 +139,9 @@ async def create_roles(work: Work, _: a.CreateRoles) -> None:
         failures = await roles.create(
             work.source, work.destination, work.role_policy, under_way=under_way
         )
-    work.unit.restore_failures["roles"] = failures
-    work.observer.expire(work.obs.database)
+    if not under_way:
+        work.unit.restore_failures["roles"] = failures
+    _conclude(work, failures if under_way else ())
 
 
 async def create_database(work: Work, _: a.CreateDatabase) -> None:
