@@ -17,6 +17,8 @@ DRIFT = (
     ("ALTER TABLE customers ALTER name SET DEFAULT 'x'", 'column of "public"."customers"'),
     ("ALTER SEQUENCE cached CACHE 30", 'sequence of "public"."cached"'),
     ("CREATE SCHEMA reports", "schema of reports"),
+    ("ALTER TYPE status ADD VALUE 'lost' BEFORE 'paid'", 'enum of "public"."status"'),
+    ("CLUSTER customers USING customers_pkey", 'option of "public"."customers"'),
     ("GRANT SELECT ON customers TO PUBLIC", "grant of table public.customers"),
     ("COMMENT ON VIEW big IS 'over 100'", "comment of view public.big"),
     ("ALTER TABLE orders ADD CHECK (total >= 0)", 'constraint of "public"."orders"'),

@@ -35,6 +35,9 @@ def item(kind: str, definition: str, *, missing: bool, of: str = TABLE) -> Schem
         ),
         ("constraint", "c CHECK (true)", None, "ADD CONSTRAINT c CHECK (true)"),
         ("constraint", None, '"c d" CHECK (true)', 'DROP CONSTRAINT "c d"'),
+        ("option", "CLUSTER ON a", None, "CLUSTER ON a"),
+        ("option", "CLUSTER ON a", 'CLUSTER ON "b c"', "CLUSTER ON a"),
+        ("option", None, "CLUSTER ON a", "SET WITHOUT CLUSTER"),
         ("trigger", "DISABLE TRIGGER x", None, "DISABLE TRIGGER x"),
         ("trigger", None, "DISABLE TRIGGER x", "ENABLE TRIGGER x"),
     ],
@@ -50,6 +53,36 @@ def test_what_alters_a_table(
     [drift] = drifts(lines)
     assert drift.statement == f"ALTER TABLE {TABLE} {statement}"
     assert drift.fix == f"on the destination: {drift.statement};"
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "statement"),
+    [
+        ("'a','b'", None, f"CREATE TYPE {TABLE} AS ENUM ('a','b')"),
+        ("'a','it''s','b'", "'a','b'", f"ALTER TYPE {TABLE} ADD VALUE 'it''s' AFTER 'a'"),
+        ("E'a\\\\b','c'", "'c'", rf"ALTER TYPE {TABLE} ADD VALUE E'a\\b' BEFORE 'c'"),
+        (
+            "'x','a','y','z'",
+            "'a'",
+            f"ALTER TYPE {TABLE} ADD VALUE 'x' BEFORE 'a';"
+            f" ALTER TYPE {TABLE} ADD VALUE 'y' AFTER 'a';"
+            f" ALTER TYPE {TABLE} ADD VALUE 'z' AFTER 'y'",
+        ),
+        ("'a'", "", f"ALTER TYPE {TABLE} ADD VALUE 'a'"),
+        ("'a','new'", "'a','old'", f"ALTER TYPE {TABLE} RENAME VALUE 'old' TO 'new'"),
+        ("'a'", "'a','b'", None),
+        ("'a','b'", "'b','a'", None),
+        ("'a','c'", "'a','b','d'", None),
+    ],
+)
+def test_what_alters_an_enum(source: str, destination: str | None, statement: str | None) -> None:
+    lines = [
+        item("enum", text, missing=missing)
+        for text, missing in ((source, True), (destination, False))
+        if text is not None
+    ]
+    [drift] = drifts(lines)
+    assert drift.statement == statement
 
 
 def test_a_generated_column_that_changed_has_no_statement_of_one_line() -> None:

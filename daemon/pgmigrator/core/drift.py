@@ -11,6 +11,7 @@ from itertools import product
 from shlex import quote
 
 from pgmigrator.core.drift_sql import (
+    CLUSTER,
     COLUMN,
     GRANT,
     INDEX,
@@ -248,6 +249,8 @@ def _key(kind: SchemaKind, definition: str) -> str:
     if kind is SchemaKind.FOREIGN_DATA:
         mapping = USER_MAPPING.match(definition)
         return mapping[0] if mapping else ""
+    if kind is SchemaKind.OPTION and definition.startswith(CLUSTER):
+        return CLUSTER
     if kind in _ONE_OF_A_KIND or (kind is SchemaKind.VIEW and VIEW.fullmatch(definition)):
         return ""
     for pattern in (INDEX, TRIGGER, STATISTICS):

@@ -4,7 +4,7 @@ It is for a person to read and run: nothing of it is run by itself.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgmigrator.core.model import SchemaKind
@@ -23,6 +23,9 @@ COLUMN = re.compile(
     r"(?P<type>.*?)(?P<null> NOT NULL)?(?: DEFAULT (?P<default>.*?))?(?P<rest> GENERATED .*)?",
     re.DOTALL,
 )
+#: begins the line of the index by which a table is clustered
+CLUSTER = "CLUSTER ON "
+_LABEL = re.compile(r"E?'(?:[^'\\]|''|\\.)*'")
 #: begins the line that has the columns in their order
 ORDER = "order:"
 _DEFAULTS = re.compile(
@@ -166,6 +169,37 @@ def _statistics(change: Change) -> str | None:
     return _replaced(found and f"DROP STATISTICS {found[1]}.{found[2]}", change.source)
 
 
+def _enum(change: Change) -> str | None:
+    if change.source is None:
+        return None
+    wanted = _LABEL.findall(change.source)
+    if change.destination is None:
+        return f"CREATE TYPE {change.object} AS ENUM ({change.source})"
+    found = _LABEL.findall(change.destination)
+    if [label for label in wanted if label in found] == found:
+        return "; ".join(_added_labels(change.object, wanted, found))
+    others = [(new, old) for new, old in zip(wanted, found, strict=False) if new != old]
+    if len(wanted) == len(found) and not {new for new, _ in others} & {old for _, old in others}:
+        return "; ".join(
+            f"ALTER TYPE {change.object} RENAME VALUE {old} TO {new}" for new, old in others
+        )
+    return None  # one that is gone, or in another place, cannot be had by ALTER TYPE
+
+
+def _added_labels(enum: str, wanted: Sequence[str], found: Sequence[str]) -> Iterator[str]:
+    for place, label in enumerate(wanted):
+        if label not in found:
+            where = f"AFTER {wanted[place - 1]}" if place else f"BEFORE {found[0]}" if found else ""
+            yield f"ALTER TYPE {enum} ADD VALUE {label} {where}".rstrip()
+
+
+def _option(change: Change) -> str | None:
+    line = change.source or change.destination or ""
+    if not line.startswith(CLUSTER):
+        return None
+    return f"ALTER TABLE {change.object} {change.source or 'SET WITHOUT CLUSTER'}"
+
+
 def _sequence(change: Change) -> str:
     if change.source is None:
         return f"DROP SEQUENCE {change.object}"
@@ -270,6 +304,8 @@ _STATEMENTS: Mapping[SchemaKind, Callable[[Change], str | None]] = {
     SchemaKind.RULE: _rule,
     SchemaKind.POLICY: _policy,
     SchemaKind.STATISTICS: _statistics,
+    SchemaKind.ENUM: _enum,
+    SchemaKind.OPTION: _option,
     SchemaKind.SEQUENCE: _sequence,
     SchemaKind.SCHEMA: _schema,
     SchemaKind.EXTENSION: _extension,
