@@ -1,12 +1,9 @@
 """Traps around tables that come and go while changes stream: without the guard, then with it."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import LiteralString
 
-import psycopg
 import pytest
 
 from pgmigrator.core.names import TableName
@@ -24,7 +21,7 @@ from pgmigrator.postgres import (
 from pgmigrator.postgres.children import Tools, find_tools
 from pgmigrator.postgres.failures import Failure
 from tests.fixtures.providers import Postgres
-from tests.integration.replicating import Replicated, replicate, until
+from tests.integration.replicating import Replicated, apply_errors, apply_held, replicate, until
 
 #: "gate" is where the test holds apply
 LOG: tuple[LiteralString, ...] = (
@@ -50,27 +47,6 @@ def replicated(clean_source: Postgres, clean_destination: Postgres) -> Replicate
 @pytest.fixture
 def tools(client_bin_dir: Path) -> Tools:
     return find_tools(client_bin_dir, 18)
-
-
-@contextmanager
-def apply_held(replicated: Replicated) -> Iterator[None]:
-    """Apply waits at the gate; what the source commits within the block comes after it."""
-    waiting: LiteralString = (
-        "SELECT FROM pg_locks WHERE NOT granted AND relation = 'shop.gate'::regclass"
-    )
-    with psycopg.connect(replicated.destination.dsn(replicated.pair.database)) as gate:
-        gate.execute("LOCK TABLE shop.gate IN SHARE MODE")
-        replicated.on_source("INSERT INTO shop.gate SELECT count(*) FROM shop.gate")
-        until(lambda: replicated.read_destination(waiting))
-        yield
-
-
-def apply_errors(replicated: Replicated) -> int:
-    [(errors,)] = replicated.read_destination(
-        "SELECT apply_error_count FROM pg_stat_subscription_stats WHERE subname = %s",
-        replicated.names.subscription,
-    )
-    return int(errors)
 
 
 async def create_partition(replicated: Replicated, tools: Tools) -> tuple[Failure, ...]:

@@ -1,7 +1,8 @@
 """A small application that is replicated already, for tests of what comes after the copy."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -232,6 +233,31 @@ def until(condition: Any, timeout_seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.05)
+
+
+@contextmanager
+def apply_held(replicated: Replicated) -> Iterator[None]:
+    """Apply waits at the gate; what the source commits within the block comes after it.
+
+    Both sides have a table `shop.gate (id int PRIMARY KEY)`, which streams.
+    """
+    waiting: LiteralString = (
+        "SELECT FROM pg_locks WHERE NOT granted AND relation = 'shop.gate'::regclass"
+    )
+    with psycopg.connect(replicated.destination.dsn(replicated.pair.database)) as gate:
+        gate.execute("LOCK TABLE shop.gate IN SHARE MODE")
+        replicated.on_source("INSERT INTO shop.gate SELECT count(*) FROM shop.gate")
+        until(lambda: replicated.read_destination(waiting))
+        yield
+
+
+def apply_errors(replicated: Replicated) -> int:
+    """How often apply has failed so far."""
+    [(errors,)] = replicated.read_destination(
+        "SELECT apply_error_count FROM pg_stat_subscription_stats WHERE subname = %s",
+        replicated.names.subscription,
+    )
+    return int(errors)
 
 
 def _read(dsn: str, query: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:

@@ -1,8 +1,6 @@
 """Renaming: once nothing is on its way under the old name, only what we created, rows and all."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import LiteralString
 
@@ -26,7 +24,7 @@ from pgmigrator.postgres.children import find_tools
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.failures import Failure
 from tests.fixtures.providers import Postgres
-from tests.integration.replicating import Replicated, replicate, until
+from tests.integration.replicating import Replicated, apply_errors, apply_held, replicate, until
 
 ITEM, GOODS, WARES = (TableName("shop", name) for name in ("item", "goods", "wares"))
 GATE: tuple[LiteralString, ...] = ("CREATE TABLE shop.gate (id int PRIMARY KEY)",)
@@ -40,27 +38,6 @@ LATE_ROWS: LiteralString = "SELECT id FROM shop.goods WHERE id < 0 ORDER BY 1 DE
 def replicated(clean_source: Postgres, clean_destination: Postgres) -> Replicated:
     found: Replicated = replicate(clean_source, clean_destination, GATE)
     return found
-
-
-@contextmanager
-def apply_held(replicated: Replicated) -> Iterator[None]:
-    """Apply waits at the gate; what the source commits within the block comes after it."""
-    waiting: LiteralString = (
-        "SELECT FROM pg_locks WHERE NOT granted AND relation = 'shop.gate'::regclass"
-    )
-    with psycopg.connect(replicated.destination.dsn(replicated.pair.database)) as gate:
-        gate.execute("LOCK TABLE shop.gate IN SHARE MODE")
-        replicated.on_source("INSERT INTO shop.gate SELECT count(*) FROM shop.gate")
-        until(lambda: replicated.read_destination(waiting))
-        yield
-
-
-def apply_errors(replicated: Replicated) -> int:
-    [(errors,)] = replicated.read_destination(
-        "SELECT apply_error_count FROM pg_stat_subscription_stats WHERE subname = %s",
-        replicated.names.subscription,
-    )
-    return int(errors)
 
 
 def fails(replicated: Replicated) -> None:
