@@ -1,12 +1,12 @@
-"""An application that goes on changing its tables while it is migrated: they are followed."""
+"""An application makes and drops tables and partitions while it is migrated: that is followed."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
 from tests.e2e import shop
+from tests.e2e.following import arrives, dump, migrating, streams
 from tests.fixtures.daemon import Daemon, orders
 from tests.fixtures.servers import Pair, PairFactory
 
@@ -37,49 +37,6 @@ RELEASE = (
 COUPON = "INSERT INTO coupons (color, code) VALUES ('green', 'x' || random())"
 
 
-def migrating(
-    fresh_pair: PairFactory, daemon: Callable[..., Daemon], *more: str
-) -> tuple[Pair, Daemon]:
-    pair = fresh_pair(source=shop.SOURCE)
-    shop.create(pair.source)
-    shop.execute(pair.source, *more)
-    running = daemon(orders(pair))
-    running.start()
-    return pair, running
-
-
-def streams(running: Daemon, *names: str) -> None:
-    """Wait until these tables stream."""
-
-    def all_stream(document: object) -> bool:
-        assert isinstance(document, dict)
-        states = {item["table"]: item["state"] for item in document["items"]}
-        return all(states.get(name) == "streaming" for name in names)
-
-    path = "/status/orders/shop/tables?limit=1000"
-    running.wait(all_stream, f"streaming of {names}", path)
-
-
-def arrives(pair: Pair, running: Daemon, client_bin_dir: Path, before: str) -> None:
-    """The light goes on, everything is there, and the source is as it was."""
-    running.wait_phase("ready")
-    status, outcome = running.post("switch")
-    assert status == 200, outcome
-    assert shop.differences(pair.source, pair.destination) == []
-    status, outcome = running.post("complete")
-    assert status == 200, outcome
-    running.wait_phase("completed")
-    assert running.stop() == 0
-    assert dump(client_bin_dir, pair) == before
-    assert shop.value(pair.source, "SELECT count(*) FROM pg_replication_slots") == 0
-    assert shop.value(pair.source, "SELECT count(*) FROM pg_publication") == 0
-
-
-def dump(client_bin_dir: Path, pair: Pair) -> str:
-    """The application's own objects on the source, whatever is ours at that moment."""
-    return shop.dump(client_bin_dir, pair.source, options=("--no-publications",))
-
-
 def test_new_tables_and_partitions_are_followed(
     fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
 ) -> None:
@@ -95,203 +52,6 @@ def test_new_tables_and_partitions_are_followed(
     assert application.errors == []
     assert coupons.errors == []
     assert running.database("shop")["replication"]["apply_errors"] == 0
-    arrives(pair, running, client_bin_dir, after)
-
-
-# --- tables that are renamed -------------------------------------------------------------------
-
-LEDGER = (
-    "CREATE TABLE ledger (id serial PRIMARY KEY, note text)",
-    "CREATE INDEX ON ledger (note)",
-    "INSERT INTO ledger (note) SELECT 'n' || i FROM generate_series(1, 1000) i",
-)
-
-
-def oid(pair: Pair, name: str) -> object:
-    """Of a table on the destination; None: there is none of that name."""
-    return shop.value(pair.destination, f"SELECT to_regclass('{name}')::oid")
-
-
-def test_tables_that_are_renamed_keep_their_rows(
-    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
-) -> None:
-    pair, running = migrating(fresh_pair, daemon, *LEDGER)
-    running.wait_phase("ready")
-    before = (oid(pair, "ledger"), oid(pair, "events_2026"))
-    with shop.Application(pair.source) as application:
-        shop.execute(
-            pair.source,
-            "INSERT INTO ledger (note) VALUES ('before')",
-            "CREATE SCHEMA archive",
-            "ALTER TABLE ledger SET SCHEMA archive",
-            "INSERT INTO archive.ledger (note) VALUES ('after')",
-            "ALTER TABLE events_2026 RENAME TO events_of_2026",
-            "INSERT INTO archive.ledger (note) VALUES ('last')",
-        )
-        after = dump(client_bin_dir, pair)
-        running.wait(
-            lambda _: (oid(pair, "archive.ledger"), oid(pair, "events_of_2026")) == before,
-            "the new names",
-        )
-        streams(running, "ledger", "events_of_2026")
-        running.wait_phase("ready")
-    assert application.errors == []
-    arrives(pair, running, client_bin_dir, after)
-
-
-def test_two_tables_that_change_places(
-    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
-) -> None:
-    """They are copied anew: changes have gone into the wrong one."""
-    pair, running = migrating(
-        fresh_pair,
-        daemon,
-        *LEDGER,
-        "CREATE TABLE ledger_new (LIKE ledger INCLUDING ALL)",
-        "INSERT INTO ledger_new SELECT i, 'm' || i FROM generate_series(500, 2000) i",
-    )
-    running.wait_phase("ready")
-    with shop.Application(pair.source) as application:
-        shop.execute(
-            pair.source,
-            "BEGIN; ALTER TABLE ledger RENAME TO ledger_old;"
-            " ALTER TABLE ledger_new RENAME TO ledger; COMMIT",
-            "UPDATE ledger SET note = 'x' WHERE id = 600",
-            "INSERT INTO ledger VALUES (3000, 'y')",
-            "UPDATE ledger_old SET note = 'z' WHERE id = 600",
-        )
-        after = dump(client_bin_dir, pair)
-        running.wait(lambda document: not document["ready"], "the light off", "/cutover/orders")
-        running.wait(
-            lambda _: oid(pair, "ledger_old") is not None and oid(pair, "ledger_new") is None,
-            "the names of the source",
-        )
-        streams(running, "ledger", "ledger_old")
-        running.wait_phase("ready")
-    assert application.errors == []
-    arrives(pair, running, client_bin_dir, after)
-
-
-# --- tables that are copied anew ---------------------------------------------------------------
-
-#: what every ETL does: a new table takes the place of the old one
-REPLACE = (
-    'CREATE TABLE lager_new (LIKE "Großes Lager" INCLUDING ALL)',
-    "INSERT INTO lager_new SELECT i, -i FROM generate_series(50, 400) i",
-    'BEGIN; DROP TABLE "Großes Lager"; ALTER TABLE lager_new RENAME TO "Großes Lager"; COMMIT',
-)
-LAGER = 'SELECT count(*) FROM "Großes Lager" WHERE "Menge" < 0'
-
-
-def new_rows_arrive(pair: Pair, running: Daemon) -> None:
-    def arrived(_: object) -> bool:
-        try:
-            return bool(shop.value(pair.destination, LAGER) == 351)
-        except psycopg.errors.UndefinedTable:  # it is being created anew
-            return False
-
-    running.wait(arrived, "the rows of the new table")
-
-
-def test_a_table_that_is_replaced_is_copied_anew(
-    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
-) -> None:
-    pair, running = migrating(fresh_pair, daemon)
-    running.wait_phase("ready")
-    with shop.Application(pair.source) as application:
-        for _ in range(2):
-            shop.execute(pair.source, *REPLACE)
-            running.wait(lambda document: not document["ready"], "the light off", "/cutover/orders")
-            new_rows_arrive(pair, running)
-            after = dump(client_bin_dir, pair)
-            running.wait_phase("ready")
-            assert shop.value(pair.destination, LAGER) == shop.value(pair.source, LAGER)
-    assert application.errors == []
-    arrives(pair, running, client_bin_dir, after)
-
-
-def test_a_table_is_copied_anew_when_an_operator_asks(
-    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
-) -> None:
-    pair, running = migrating(fresh_pair, daemon)
-    running.wait_phase("ready")
-    # mended by hand after it drifted, with values that are not the source's
-    column = "ALTER TABLE customers ADD COLUMN token text DEFAULT md5(random()::text)"
-    shop.execute(pair.destination, column)
-    shop.execute(pair.source, column)
-    after = dump(client_bin_dir, pair)
-    with shop.Application(pair.source) as application:
-        running.wait_phase("ready")
-        refused = running.command("resync", "orders", "shop", "Customers")
-        assert refused.returncode == 1
-        assert "no such table" in refused.stdout + refused.stderr
-        assert running.command("resync", "orders", "shop", "customers").returncode == 0
-        running.wait(
-            lambda document: any(
-                p["id"].startswith("tables_resynced:") for p in document["problems"]
-            ),
-            "what was asked for",
-            "/status/orders/shop",
-        )
-        running.wait_phase("ready")
-    assert application.errors == []
-    status, outcome = running.post("resync", database="shop", table="nosuch")
-    assert status == 409, outcome
-    arrives(pair, running, client_bin_dir, after)
-    assert running.process is not None
-
-
-def test_a_table_that_halts_apply_is_created_anew(
-    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
-) -> None:
-    pair, running = migrating(fresh_pair, daemon)
-    running.wait_phase("ready")
-    with shop.Application(pair.source) as application:
-        # nobody has mended the destination: it lacks the column, and apply halts
-        shop.execute(pair.source, "ALTER TABLE logged ADD COLUMN at timestamptz DEFAULT now()")
-        after = dump(client_bin_dir, pair)
-        running.wait(
-            lambda document: (document["replication"]["apply_errors"] or 0) > 0,
-            "an apply that fails",
-            "/status/orders/shop",
-        )
-        status, outcome = running.post("resync", database="shop", table="public.logged")
-        assert status == 202, outcome
-        running.wait_phase("ready")
-    assert application.errors == []
-    arrives(pair, running, client_bin_dir, after)
-
-
-def only_conflicts_are_left(running: Daemon) -> str:
-    """Wait until conflicts are all that keeps the light off; return how to acknowledge them."""
-    found: list[Any] = []
-
-    def left(document: Any) -> bool:
-        found[:] = [gate for gate in document["gates"] if gate["status"] != "pass"]
-        return [gate["name"] for gate in found] == ["no_conflicts"]
-
-    running.wait(left, "a light that only conflicts keep off", "/status/orders/shop")
-    return str(found[0]["fix"])
-
-
-def test_a_replacement_that_was_followed_under_its_own_name_first(
-    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
-) -> None:
-    pair, running = migrating(fresh_pair, daemon)
-    running.wait_phase("ready")
-    create, fill, swap = REPLACE
-    with shop.Application(pair.source) as application:
-        shop.execute(pair.source, create, fill)
-        streams(running, "lager_new")
-        # from here on its changes arrive under the name of the table that it replaces
-        shop.execute(pair.source, swap)
-        after = dump(client_bin_dir, pair)
-        new_rows_arrive(pair, running)
-        # they met the rows of the old one: whether that did harm, a person must say
-        fix = only_conflicts_are_left(running)
-        shop.execute(pair.destination, fix[fix.index("SELECT ") :])
-        running.wait_phase("ready")
-    assert application.errors == []
     arrives(pair, running, client_bin_dir, after)
 
 
@@ -378,6 +138,8 @@ def test_a_table_that_becomes_a_partition_is_attached(
     arrives(pair, running, client_bin_dir, after)
 
 
+# --- tables of somebody else -------------------------------------------------------------------
+
 THEIRS = "CREATE TABLE theirs (id int PRIMARY KEY)"
 
 
@@ -457,3 +219,58 @@ def test_a_table_that_a_person_made_while_the_slot_waited_is_never_dropped(
         shop.execute(pair.destination, THEIRS)
         shop.execute(pair.source, THEIRS)
     stays_though_gone_from_the_source(pair, running)
+
+
+# --- tables that an operator distrusts --------------------------------------------------------
+
+
+def test_a_table_is_copied_anew_when_an_operator_asks(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    # mended by hand after it drifted, with values that are not the source's
+    column = "ALTER TABLE customers ADD COLUMN token text DEFAULT md5(random()::text)"
+    shop.execute(pair.destination, column)
+    shop.execute(pair.source, column)
+    after = dump(client_bin_dir, pair)
+    with shop.Application(pair.source) as application:
+        running.wait_phase("ready")
+        refused = running.command("resync", "orders", "shop", "Customers")
+        assert refused.returncode == 1
+        assert "no such table" in refused.stdout + refused.stderr
+        assert running.command("resync", "orders", "shop", "customers").returncode == 0
+        running.wait(
+            lambda document: any(
+                p["id"].startswith("tables_resynced:") for p in document["problems"]
+            ),
+            "what was asked for",
+            "/status/orders/shop",
+        )
+        running.wait_phase("ready")
+    assert application.errors == []
+    status, outcome = running.post("resync", database="shop", table="nosuch")
+    assert status == 409, outcome
+    arrives(pair, running, client_bin_dir, after)
+    assert running.process is not None
+
+
+def test_a_table_that_halts_apply_is_created_anew(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    with shop.Application(pair.source) as application:
+        # nobody has mended the destination: it lacks the column, and apply halts
+        shop.execute(pair.source, "ALTER TABLE logged ADD COLUMN at timestamptz DEFAULT now()")
+        after = dump(client_bin_dir, pair)
+        running.wait(
+            lambda document: (document["replication"]["apply_errors"] or 0) > 0,
+            "an apply that fails",
+            "/status/orders/shop",
+        )
+        status, outcome = running.post("resync", database="shop", table="public.logged")
+        assert status == 202, outcome
+        running.wait_phase("ready")
+    assert application.errors == []
+    arrives(pair, running, client_bin_dir, after)
