@@ -165,6 +165,7 @@ def _new_tables(pair: Pair) -> None:
         pair.source,
         "CREATE TABLE joined (id bigint, at date, what text, PRIMARY KEY (id, at))",
     )
+    statement(pair.source, "CREATE TABLE spans (id int PRIMARY KEY) PARTITION BY RANGE (id)")
     statement(pair.source, "INSERT INTO late SELECT generate_series(1, 100)")
 
 
@@ -216,7 +217,7 @@ def _until_updatable(victim: Daemon, pair: Pair) -> None:
     until(updatable, "table that can be updated again")
     victim.kill()
     for server in (pair.source, pair.destination):
-        statement(server, "DROP TABLE late")
+        statement(server, "DROP TABLE late, spans")
 
 
 def _switch(victim: Daemon) -> None:

@@ -35,6 +35,14 @@ NEW_PARTITION: tuple[LiteralString, ...] = (
     " CREATE TABLE shop.log_7 PARTITION OF shop.log FOR VALUES IN (7);"
     " INSERT INTO shop.log VALUES (1, 7); COMMIT",
 )
+#: the same, by one that has no partition yet
+NEW_BRANCH: tuple[LiteralString, ...] = (
+    "INSERT INTO shop.log VALUES (1, 7)",
+    "BEGIN; DELETE FROM shop.log_rest WHERE day = 7;"
+    " CREATE TABLE shop.log_7 PARTITION OF shop.log FOR VALUES IN (7) PARTITION BY LIST (id);"
+    " COMMIT",
+)
+NEW = pytest.mark.parametrize("new", [NEW_PARTITION, NEW_BRANCH], ids=["leaf", "branch"])
 PARTITION = TableName("shop", "log_7")
 
 
@@ -64,25 +72,33 @@ def arrived(replicated: Replicated) -> bool:
 # --- rows that moved from a DEFAULT partition to a new one -------------------------------------
 
 
+@NEW
 async def test_a_partition_created_while_apply_lags_halts_it_for_ever(
-    replicated: Replicated, tools: Tools, monkeypatch: pytest.MonkeyPatch
+    new: tuple[LiteralString, ...],
+    replicated: Replicated,
+    tools: Tools,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def at_once(*_: object) -> None:
         return None
 
     monkeypatch.setattr(tables, "until_passed", at_once)
     with apply_held(replicated):
-        replicated.on_source(*NEW_PARTITION, "INSERT INTO shop.item VALUES (-1)")
+        replicated.on_source(*new, "INSERT INTO shop.item VALUES (-1)")
         assert await create_partition(replicated, tools) == ()
     until(lambda: apply_errors(replicated) >= 2)  # again and again
     assert not arrived(replicated)
 
 
+@NEW
 async def test_a_partition_is_created_only_once_apply_has_passed_it(
-    replicated: Replicated, tools: Tools, monkeypatch: pytest.MonkeyPatch
+    new: tuple[LiteralString, ...],
+    replicated: Replicated,
+    tools: Tools,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with apply_held(replicated):
-        replicated.on_source(*NEW_PARTITION, "INSERT INTO shop.item VALUES (-1)")
+        replicated.on_source(*new, "INSERT INTO shop.item VALUES (-1)")
         monkeypatch.setattr(confirm, "CONFIRM_TIMEOUT_S", 0.5)
         [failure] = await create_partition(replicated, tools)
         assert "lags" in failure.reason

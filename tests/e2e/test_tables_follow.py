@@ -55,6 +55,52 @@ def test_new_tables_and_partitions_are_followed(
     arrives(pair, running, client_bin_dir, after)
 
 
+#: as every application that partitions by time does it: at first there is no partition at all
+LEAFLESS = (
+    "CREATE TYPE level AS ENUM ('low', 'high')",
+    "CREATE TABLE metrics (id bigserial, at date NOT NULL, level level NOT NULL,"
+    " customer bigint REFERENCES customers, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)",
+    "CREATE INDEX ON metrics (level)",
+    "CREATE TRIGGER metrics_touch AFTER UPDATE ON metrics FOR EACH ROW EXECUTE FUNCTION touch()",
+    "COMMENT ON TABLE metrics IS 'by month'",
+    "GRANT SELECT ON metrics TO PUBLIC",
+    # below one that is there, whose DEFAULT partition then takes less
+    "CREATE TABLE events_late PARTITION OF events FOR VALUES FROM ('2040-01-01') TO (MAXVALUE)"
+    " PARTITION BY LIST (at)",
+)
+#: the first of them has its leaf two levels down
+LEAVES = (
+    "CREATE TABLE metrics_2028 PARTITION OF metrics FOR VALUES FROM ('2028-01-01') TO"
+    " ('2029-01-01') PARTITION BY RANGE (at)",
+    "CREATE TABLE metrics_2028_01 PARTITION OF metrics_2028 FOR VALUES FROM ('2028-01-01') TO"
+    " ('2028-02-01')",
+    "CREATE TABLE events_latest PARTITION OF events_late DEFAULT",
+    "INSERT INTO metrics (at, level, customer) SELECT '2028-01-02', 'low', i"
+    " FROM generate_series(1, 99) i",
+    "INSERT INTO events (at, what) SELECT '2040-01-02', i FROM generate_series(1, 99) i",
+)
+MADE = "SELECT count(*) FROM pg_class WHERE relname IN ('metrics', 'events_late') AND relkind = 'p'"
+
+
+def test_partitioned_tables_that_come_before_their_partitions_are_followed(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(fresh_pair, daemon)
+    running.wait_phase("ready")
+    with shop.Application(pair.source) as application:
+        shop.execute(pair.source, *LEAFLESS)
+        running.wait(lambda _: shop.value(pair.destination, MADE) == 2, "the partitioned tables")
+        # with all that belongs to them
+        running.wait_phase("ready")
+        shop.execute(pair.source, *LEAVES)
+        streams(running, "metrics_2028_01", "events_latest")
+        after = dump(client_bin_dir, pair)
+        running.wait_phase("ready")
+    assert application.errors == []
+    assert running.database("shop")["replication"]["apply_errors"] == 0
+    arrives(pair, running, client_bin_dir, after)
+
+
 # --- tables that go ----------------------------------------------------------------------------
 
 

@@ -59,7 +59,14 @@ LATER: tuple[LiteralString, ...] = (
     "CREATE TABLE shop.leaf PARTITION OF shop.branch FOR VALUES FROM (0) TO (5)",
     "CREATE TABLE shop.full_rows (note text)",
     "ALTER TABLE shop.full_rows REPLICA IDENTITY FULL",
+    # without a leaf, on its own and below what is there
+    'CREATE TABLE "Größe".bare (c "Größe".color, id int PRIMARY KEY) PARTITION BY RANGE (id)',
+    'CREATE INDEX ON "Größe".bare (c)',
+    "CREATE TABLE shop.log_3 PARTITION OF shop.log FOR VALUES FROM (30) TO (40)"
+    " PARTITION BY LIST (day)",
 )
+#: in this order, the families are there before what comes with them is asked for
+BARE = (TableName("Größe", "bare"), TableName("shop", "log_3"))
 NAMES = (
     TableName("Größe", "all\nof it"),
     TableName("shop", "later"),
@@ -107,17 +114,18 @@ async def notes(replicated: Replicated) -> dict[TableName, bookkeeping.Note]:
 
 async def test_tables_come_with_everything_they_need(replicated: Replicated, tools: Tools) -> None:
     replicated.on_source(*LATER)
-    assert await create(replicated, tools, *NAMES) == ()
+    assert await create(replicated, tools, *BARE, *NAMES) == ()
     left = await differences(replicated)
     assert all(item.missing for item in left), left
     # indexes of plain tables wait for the copy; partitions have theirs, under the source's names
     assert {(item.object, item.kind) for item in left} == {
         (str(NAMES[0]), "index"),
         (str(NAMES[0]), "constraint"),
+        (str(BARE[0]), "index"),
     }
     assert replicated.read_destination(UP_TO_DATE) == []
     # and once more: nothing is left to do
-    assert await create(replicated, tools, *NAMES) == ()
+    assert await create(replicated, tools, *NAMES, *BARE) == ()
     tools_ = await restore.restore_rest(
         replicated.pair, tools, created=True, dump_lock=asyncio.Lock()
     )
@@ -151,7 +159,7 @@ async def test_a_table_that_fails_stops_no_other(replicated: Replicated, tools: 
         "CREATE TABLE shop.clash (a int, b int, c int)",
         "CREATE INDEX odder ON shop.clash (a)",  # the name that an index of "later" has
     )
-    [failure] = await create(replicated, tools, *NAMES)
+    [failure] = await create(replicated, tools, *NAMES, *BARE)
     assert failure.object == f"table {NAMES[1]}"
     assert 'relation "odder" already exists' in failure.reason
     missing = {item.object for item in await differences(replicated) if item.kind == "table"}
@@ -197,10 +205,12 @@ async def test_a_table_that_is_gone_again_is_left_out(replicated: Replicated, to
 async def test_what_has_the_name_already_is_told(replicated: Replicated, tools: Tools) -> None:
     """Else the table would be wanted, and the source dumped for it, again and again."""
     replicated.on_source(*LATER)
-    replicated.on_destination("CREATE UNLOGGED TABLE shop.full_rows (note text)")
-    [failure] = await create(replicated, tools, *NAMES)
-    assert failure.object == f"table {NAMES[4]}"
-    assert "something else under this name" in failure.reason
+    replicated.on_destination(
+        "CREATE UNLOGGED TABLE shop.full_rows (note text)", "CREATE TABLE shop.log_3 (id int)"
+    )
+    found = await create(replicated, tools, *NAMES, *BARE)
+    assert {failure.object for failure in found} == {f"table {NAMES[4]}", f"table {BARE[1]}"}
+    assert all("something else under this name" in failure.reason for failure in found)
 
 
 # --- rows that did not come from our copy ------------------------------------------------------

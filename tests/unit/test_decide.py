@@ -8,6 +8,7 @@ from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
     Measured,
     Observation,
+    PartitionedTable,
     Phase,
     RoleDifference,
     RowCountDelta,
@@ -64,6 +65,15 @@ CAME: dict[str, object] = {"source.tables": WITH_LATER, "settled": {LATER: 10_00
 PARTITION: dict[str, object] = {
     "source.tables.2.partition_of": TableName("public", "whole"),
 }
+WHOLE = TableName("public", "whole")
+
+
+def bare(name: TableName, partition_of: TableName | None = None) -> PartitionedTable:
+    return PartitionedTable(oid=103, name=name, partition_of=partition_of)
+
+
+BARE: dict[str, object] = {"source.partitioned": (bare(LATER),), "settled": {LATER: 10_001}}
+BARE_ROOT = "source.partitioned.0.partition_of"
 SWAPPED: dict[str, object] = {
     "source.tables.0.oid": 999,
     "source.publication": publication((102, ITEMS)),
@@ -235,6 +245,35 @@ CASES: list[Case] = [
         CAME | {"settled": {LATER: 10_001}},
         Phase.CATCHING_UP,
         a.RestoreTables(JUST_LATER),
+    ),
+    # so is a partitioned table that has no leaf yet; one that has comes with it
+    (STREAMING, BARE | {"settled": {}}, Phase.CATCHING_UP, None),
+    (STREAMING, BARE, Phase.CATCHING_UP, a.RestoreTables(JUST_LATER)),
+    (STREAMING, BARE | {BARE_ROOT: ORDERS}, Phase.CATCHING_UP, None),
+    (
+        STREAMING,
+        BARE | {BARE_ROOT: ORDERS, "settled": {LATER: 10_000}},
+        Phase.CATCHING_UP,
+        a.RestoreTables(JUST_LATER),
+    ),
+    (STREAMING, BARE | {"source.tables.0.partition_of": LATER}, Phase.CATCHING_UP, None),
+    (
+        STREAMING,
+        BARE
+        | {
+            "source.partitioned": (bare(LATER), bare(WHOLE, LATER)),
+            "source.tables.0.partition_of": WHOLE,
+            "destination.tables.0.partition_of": WHOLE,
+        },
+        Phase.CATCHING_UP,
+        None,
+    ),
+    (STREAMING, BARE | {"destination.partitioned": (bare(LATER),)}, Phase.CATCHING_UP, None),
+    (
+        STREAMING,
+        BARE | {"destination.tables.1": destination_table(LATER)},
+        Phase.CATCHING_UP,
+        None,
     ),
     # until then a REFRESH would fail
     (

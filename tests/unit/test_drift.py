@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pgmigrator.core.drift import drifts
-from pgmigrator.core.model import Measured, Problem, SchemaItem
+from pgmigrator.core.model import Measured, PartitionedTable, Problem, SchemaItem
 from pgmigrator.core.names import TableName
 from pgmigrator.core.preflight import find_problems
 from tests.unit.builders import ITEMS, NOW, ORDERS, change, streaming
@@ -210,6 +210,10 @@ def test_a_table_that_is_followed_comes_by_itself() -> None:
     assert "by itself" in problem.fix
     [problem] = drift_problems(item("table", "p d", missing=True, of=str(WHOLE)))
     assert f"pg_dump --schema-only --table='{WHOLE}'" in problem.fix
+    bare = {"source.partitioned": (PartitionedTable(oid=7, name=WHOLE),)}
+    line = item("table", "p d", missing=True, of=str(WHOLE))
+    obs = change(streaming(), {"schema": Measured((line,), NOW, 20.0), **bare})
+    assert ["by itself" in each.fix for each in find_problems(obs)] == [True]
 
 
 def test_what_inherits_the_other_way_round_on_either_side_is_shown() -> None:

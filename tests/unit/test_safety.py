@@ -4,7 +4,7 @@ import pytest
 
 from pgmigrator.core import actions as a
 from pgmigrator.core.marker import ServerIdentity, Step
-from pgmigrator.core.model import Measured, Observation, RoleDifference
+from pgmigrator.core.model import Measured, Observation, PartitionedTable, RoleDifference
 from pgmigrator.core.names import TableName
 from pgmigrator.core.safety import CLAIMS, assert_safe
 from pgmigrator.errors import InvariantBroken
@@ -57,6 +57,11 @@ CAME: dict[str, object] = {
     "settled": {LATER: 10_000},
 }
 
+#: LATER is a partitioned table that has no leaf yet
+BARE: dict[str, object] = {
+    "source.partitioned": (PartitionedTable(oid=103, name=LATER),),
+    "settled": {LATER: 10_001},
+}
 #: ORDERS is another table on the source, by now out of the publication
 SWAPPED: dict[str, object] = {
     "source.tables.0.oid": 999,
@@ -96,6 +101,7 @@ SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
     (a.AddToPublication(((102, ITEMS),)), STREAMING, {}),
     (a.RefreshSubscription(), PUBLISHED, {}),
     (a.RestoreTables(JUST_LATER), STREAMING, CAME),
+    (a.RestoreTables(JUST_LATER), STREAMING, BARE),
     (a.WithdrawTables(((999, ORDERS),)), STREAMING, SWAPPED),
     (a.EmptyTables((ORDERS,)), STREAMING, SWAPPED | IDLE),
     (a.DetachPartitions((ORDERS,)), STREAMING, DETACHED),
@@ -260,6 +266,20 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
         CAME | {"source.tables.2.partition_of": ORDERS, "settled": {LATER: 10_001}},
     ),
     (TOO_EARLY, a.RestoreTables(((104, LATER),)), STREAMING, CAME),
+    (TOO_EARLY, a.RestoreTables(((104, LATER),)), STREAMING, BARE),
+    (TOO_EARLY, a.RestoreTables(JUST_LATER), STREAMING, BARE | {"settled": {}}),
+    (
+        TOO_EARLY,
+        a.RestoreTables(JUST_LATER),
+        STREAMING,
+        BARE | {"source.partitioned.0.partition_of": ORDERS},
+    ),
+    (
+        TOO_EARLY,
+        a.RestoreTables(JUST_LATER),
+        STREAMING,
+        BARE | {"destination.partitioned": (PartitionedTable(oid=1, name=LATER),)},
+    ),
     (TOO_EARLY, a.RestoreTables(((101, ORDERS),)), STREAMING, {"settled": {ORDERS: 1}}),
     (TOO_EARLY, a.RestoreTables(JUST_LATER), STREAMING, CAME | {"source.slot": None}),
     (TOO_EARLY, a.RestoreTables(JUST_LATER), RESTORED, CAME),

@@ -7,9 +7,9 @@ is detached from its partitioned table, taken out of the subscription and droppe
 renamed is renamed here: its oid, which our bookkeeping has, tells it from one that comes.
 """
 
-from pgmigrator.core import plan
+from pgmigrator.core import plan, roots
 from pgmigrator.core.actions import Renaming
-from pgmigrator.core.model import DestinationTable, Observation
+from pgmigrator.core.model import DestinationTable, Observation, PartitionedTable, SourceTable
 from pgmigrator.core.names import TableName
 
 
@@ -24,6 +24,7 @@ def out_of_step(obs: Observation) -> dict[TableName, int | None]:
         for table in obs.source.tables
         if table.name not in there or table.name in changed
     }
+    here |= {table.name: table.oid for table in roots.came(obs)}
     return here | dict.fromkeys(gone(obs))
 
 
@@ -38,9 +39,10 @@ def to_restore(obs: Observation) -> plan.Tables:
         return ()
     there = plan.destination_tables(obs)
     here_by_another_name = {item.new for item in renamed(obs)}
+    candidates: tuple[PartitionedTable | SourceTable, ...] = (*roots.came(obs), *obs.source.tables)
     missing = [
         (table.oid, table.name)
-        for table in obs.source.tables
+        for table in candidates
         if table.name not in there
         and table.name not in here_by_another_name
         and table.name in obs.settled

@@ -134,6 +134,17 @@ class SourceTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionedTable:
+    """A partitioned table of either side: it holds no rows, and is not published."""
+
+    #: on its own side
+    oid: int
+    name: TableName
+    #: the partitioned table to which it is attached itself
+    partition_of: TableName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
     """One of our publications, or one that has its name."""
 
@@ -196,6 +207,7 @@ class SourceFacts:
     #: None: there is no such database
     database: DatabaseProperties | None
     tables: tuple[SourceTable, ...] = ()
+    partitioned: tuple[PartitionedTable, ...] = ()
     #: None: there is none
     publication: Publication | None = None
     #: the one of INSERT and TRUNCATE only
@@ -305,6 +317,7 @@ class DestinationFacts:
     other_mapping: str = ""
     has_user_objects: bool = False
     tables: tuple[DestinationTable, ...] = ()
+    partitioned: tuple[PartitionedTable, ...] = ()
     #: None: there is none
     subscription: Subscription | None = None
     sequences: tuple[Sequence, ...] = ()

@@ -244,13 +244,15 @@ def _tables_are_only_created_where_none_is(action: a.Action, obs: Observation) -
     if obs.source is None or obs.source.slot is None or obs.destination is None:
         return False
     there = {table.name for table in obs.destination.tables}
-    here = {(table.oid, table.name): table for table in obs.source.tables}
+    there |= {table.name for table in obs.destination.partitioned}
+    roots = {(table.oid, table.name): table.partition_of for table in obs.source.tables}
+    roots |= {(table.oid, table.name): table.partition_of for table in obs.source.partitioned}
     confirmed = obs.source.slot.confirmed_flush_lsn
     return Step.SUBSCRIBED in _steps(obs) and all(
-        (oid, name) in here
+        (oid, name) in roots
         and name not in there
         and name in obs.settled
-        and (here[oid, name].partition_of is None or obs.settled[name] <= confirmed)
+        and (roots[oid, name] is None or obs.settled[name] <= confirmed)
         for oid, name in action.tables
     )
 

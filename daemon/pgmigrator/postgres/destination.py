@@ -16,7 +16,7 @@ from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping, marker, sequences
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query
-from pgmigrator.postgres.source import read_database, read_storage
+from pgmigrator.postgres.source import read_database, read_partitioned, read_storage
 
 #: tables asked for their first row in one statement
 _CHUNK = 200
@@ -64,6 +64,7 @@ async def read_inside(
         has_user_objects=objects["has_user_objects"],
         subscription=subscription,
         tables=await _read_tables(connection, subscription),
+        partitioned=await read_partitioned(connection),
         sequences=await sequences.read_destination(connection),
         invalid_indexes=tuple(activity["invalid_indexes"]),
         indexes_built=activity["indexes_built"],

@@ -7,6 +7,7 @@ from psycopg.errors import LockNotAvailable, QueryCanceled
 from pgmigrator.core.marker import ServerIdentity
 from pgmigrator.core.model import (
     DatabaseProperties,
+    PartitionedTable,
     Publication,
     Server,
     Slot,
@@ -84,6 +85,8 @@ async def read_source(
     return SourceFacts(
         server=await read_server(connection),
         database=await read_database(connection, database),
+        # before the tables: one that has a leaf by then is never taken for one without
+        partitioned=await read_partitioned(connection),
         tables=await _read_tables(connection, sizes),
         publication=publication,
         insert_only=insert_only,
@@ -139,6 +142,20 @@ async def _read_publication(
     tables = {r["oid"]: TableName(r["schema"], r["name"]) for r in rows if r["oid"] is not None}
     whole = all(row["whole"] for row in rows)
     return Publication(comment=rows[0]["comment"], whole=whole, tables=tables)
+
+
+async def read_partitioned(connection: Connection) -> tuple[PartitionedTable, ...]:
+    """Return the partitioned tables of either side."""
+    return tuple(
+        PartitionedTable(
+            oid=row["oid"],
+            name=TableName(row["schema"], row["name"]),
+            partition_of=TableName(row["root_schema"], row["root_name"])
+            if row["root_name"]
+            else None,
+        )
+        for row in await fetch(connection, query("partitioned_tables"))
+    )
 
 
 async def read_storage(connection: Connection) -> dict[TableName, str]:

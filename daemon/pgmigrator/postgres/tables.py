@@ -58,10 +58,11 @@ class Contents:
     identities: Collection[tuple[int, int]]
 
 
-#: a relation of that name that is no ordinary, logged table
+_KIND = "SELECT relkind::text AS kind FROM pg_class WHERE oid = %(oid)s"
+#: a relation of that name that is of another kind, or not logged
 _OTHER = """
 SELECT relkind FROM pg_class
- WHERE oid = to_regclass(%(table)s) AND (relkind <> 'r' OR relpersistence <> 'p')
+ WHERE oid = to_regclass(%(table)s) AND (relkind <> %(kind)s OR relpersistence <> 'p')
 """
 
 
@@ -110,7 +111,7 @@ class _Creating:
         looking = _Lacking(self._source, self._destination, self._contents.pre_data)
         lacking = await looking.of(oid)
         if not lacking:
-            await _assert_not_in_the_way(self._destination, name)
+            await self._assert_not_in_the_way(oid, name)
             return
         if any(entry.type == "TABLE ATTACH" for entry in lacking):
             await self._until_passed()
@@ -122,6 +123,12 @@ class _Creating:
 
         await patiently(self._destination, work)
 
+    async def _assert_not_in_the_way(self, oid: int, name: TableName) -> None:
+        """Name what has a table's name and can hold nothing for it: else it is wanted for ever."""
+        for row in await fetch(self._source, _KIND, {"oid": oid}):
+            if await fetch(self._destination, _OTHER, {"table": str(name), **row}):
+                raise Refused(_IN_THE_WAY)
+
     async def _until_passed(self) -> None:
         if self._lags is not None:
             raise Refused(str(self._lags))
@@ -132,12 +139,6 @@ class _Creating:
                 self._lags = refused
                 raise
             self._passed = True
-
-
-async def _assert_not_in_the_way(destination: Connection, name: TableName) -> None:
-    """Name what has a table's name and can hold nothing for it: else it is wanted for ever."""
-    if await fetch(destination, _OTHER, {"table": str(name)}):
-        raise Refused(_IN_THE_WAY)
 
 
 def in_order(lacking: Collection[Entry], contents: Contents) -> list[Entry]:

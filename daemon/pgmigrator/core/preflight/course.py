@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pgmigrator.core import plan
+from pgmigrator.core import plan, roots
 from pgmigrator.core.drift import Drift, drifts
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, SchemaKind
@@ -93,10 +93,11 @@ def _comes(drift: Drift, obs: Observation) -> bool:
     return (
         drift.kind is SchemaKind.TABLE
         and drift.destination is None
-        and any(
-            str(table.name) == drift.object and plan.replicable(table, obs)
-            for table in obs.source.tables
-        )
+        and drift.object
+        in {
+            *(str(table.name) for table in obs.source.tables if plan.replicable(table, obs)),
+            *(str(table.name) for table in roots.came(obs)),
+        }
     )
 
 
