@@ -1,9 +1,10 @@
 """The manifests as kustomize builds them: valid for three versions, restricted, of one mind.
 
-ServiceMonitor and PrometheusRule have no schema here; what they say is compared with what it is
-about. No cluster takes part.
+The kinds of the Prometheus operator and of Flux are checked with models that are generated from
+their own definitions, fields that those do not know refused. No cluster takes part.
 """
 
+import copy
 import importlib.util
 import re
 import shutil
@@ -12,6 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cloudcoil.models.fluxcd.kustomize.v1 as flux_kustomize
+import cloudcoil.models.fluxcd.source.v1 as flux_source
+import cloudcoil.models.prometheus_operator.v1 as prometheus_operator
+import pydantic
 import pytest
 import yaml
 from kubernetes_validate import ValidationError, validate
@@ -30,6 +35,12 @@ from tests.unit.surface_samples import FakeControl, report
 VERSIONS = ("1.35", "1.36", "1.37")
 OVERLAYS = ("plain", "prometheus-operator")
 OPERATOR_KINDS = {"ServiceMonitor", "PrometheusRule"}
+#: by apiVersion: what no cluster knows by itself
+MODELS = {
+    "monitoring.coreos.com/v1": prometheus_operator,
+    "source.toolkit.fluxcd.io/v1": flux_source,
+    "kustomize.toolkit.fluxcd.io/v1": flux_kustomize,
+}
 RULES = ROOT / "alerts" / "postgres-migrator.rules.yaml"
 DASHBOARDS = sorted((ROOT / "dashboards").glob("*.json"))
 FLUX = ROOT / "k8s" / "flux-example"
@@ -91,6 +102,45 @@ def test_the_validation_notices_a_misspelt_field() -> None:
     misspelt = service | {"spec": service["spec"] | {"selectors": {}}}
     with pytest.raises(ValidationError, match="selectors"):
         validate(misspelt, VERSIONS[-1], strict=True)
+
+
+def validate_resource(manifest: Manifest) -> None:
+    """Check a manifest of a custom resource; raises pydantic.ValidationError."""
+    model = getattr(MODELS[manifest["apiVersion"]], manifest["kind"])
+    model.model_validate(manifest, extra="forbid")
+
+
+def test_the_manifests_of_the_operator_are_strictly_valid(operator: tuple[Manifest, ...]) -> None:
+    for kind in OPERATOR_KINDS:
+        validate_resource(one(operator, kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("ServiceMonitor", ("spec",)),
+        ("ServiceMonitor", ("spec", "endpoints", 0)),
+        ("PrometheusRule", ("spec", "groups", 0)),
+        ("PrometheusRule", ("spec", "groups", 0, "rules", 0)),
+    ],
+)
+def test_the_models_of_the_operator_notice_a_misspelt_field(
+    operator: tuple[Manifest, ...], kind: str, path: tuple[str | int, ...]
+) -> None:
+    misspelt = copy.deepcopy(one(operator, kind))
+    inner: Any = misspelt
+    for step in path:
+        inner = inner[step]
+    inner["intervall"] = "5s"
+    with pytest.raises(pydantic.ValidationError, match="intervall"):
+        validate_resource(misspelt)
+
+
+def test_the_models_of_the_operator_notice_a_wrong_value(operator: tuple[Manifest, ...]) -> None:
+    wrong = copy.deepcopy(one(operator, "ServiceMonitor"))
+    wrong["spec"]["endpoints"][0]["interval"] = "5 seconds"
+    with pytest.raises(pydantic.ValidationError, match="interval"):
+        validate_resource(wrong)
 
 
 def test_everything_has_the_recommended_labels_and_one_namespace(
@@ -291,6 +341,8 @@ def test_the_objects_of_flux_name_one_another() -> None:
     objects = list(
         yaml.safe_load_all((FLUX / "flux-system" / "postgres-migrator.yaml").read_text())
     )
+    for each in objects:
+        validate_resource(each)
     upstream, fleet, kustomization = objects
     assert upstream["spec"]["ref"]["tag"] == f"v{__version__}"
     (include,) = fleet["spec"]["include"]
