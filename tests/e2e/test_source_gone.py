@@ -1,9 +1,13 @@
-"""A source that is gone after the switch does not prevent the end of the migration."""
+"""A source that is gone after the switch prevents the end only until a person says that it is."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
+import psycopg
+
+from pgmigrator.demo.servers import Server
 from tests.e2e import shop
-from tests.fixtures.daemon import Daemon, instance, mapping
+from tests.fixtures.daemon import Daemon, orders
 from tests.fixtures.servers import PairFactory
 
 
@@ -12,11 +16,7 @@ def test_a_switched_mapping_completes_without_its_source_and_tidies_up_when_it_i
 ) -> None:
     pair = fresh_pair(source={"max_slot_wal_keep_size": "1GB"})
     shop.create(pair.source)
-    running = daemon(
-        instance("old", pair.source),
-        instance("new", pair.destination),
-        mapping("orders", "old", "new"),
-    )
+    running = daemon(orders(pair))
     running.start()
     running.wait_phase("ready")
     status, outcome = running.post("switch")
@@ -27,6 +27,12 @@ def test_a_switched_mapping_completes_without_its_source_and_tidies_up_when_it_i
     running.start()
     running.wait_phase("switched")
     status, outcome = running.post("complete")
+    assert status == 409, outcome
+    (blocker,) = outcome["blocking"]
+    assert (blocker["object"], blocker["status"]) == ("late_writes", "unknown")
+    assert "--force --reason" in blocker["fix"]
+    assert running.database("shop")["phase"] == "switched"
+    status, outcome = running.post("complete", force=True, reason="its disk burnt")
     assert status == 200, outcome
     assert "DROP PUBLICATION" in outcome["message"]
     left = running.wait_phase("completed")["databases"][0]["problems"]
@@ -39,3 +45,48 @@ def test_a_switched_mapping_completes_without_its_source_and_tidies_up_when_it_i
     )
     assert shop.value(pair.source, "SELECT count(*) FROM pg_publication") == 0
     running.wait(lambda status: not status["databases"][0]["problems"], "end of the problems")
+
+
+def test_a_source_that_turns_us_away_is_not_gone(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    pair = fresh_pair(source=shop.SOURCE | {"max_connections": "20"})
+    shop.create(pair.source, rows=100)
+    running = daemon(orders(pair))
+    running.start()
+    running.wait_phase("ready")
+    status, outcome = running.post("switch")
+    assert status == 200, outcome
+
+    # it comes back full of applications that nobody stopped, and one of them writes
+    running.kill()
+    pair.source.stop("immediate")
+    pair.source.start()
+    with ExitStack() as stack:
+        held = _fill(pair.source, stack)
+        held[0].execute("INSERT INTO customers (name) VALUES ('late')")
+        running.start()
+        running.wait_phase("switched")
+        status, outcome = running.post("complete")
+        assert status == 409, outcome
+        assert "too many clients" in outcome["blocking"][0]["reason"]
+        slots = held[0].execute("SELECT count(*) FROM pg_replication_slots").fetchone()
+        assert slots == (1,)
+    running.wait(
+        lambda document: (document["switched"] or {}).get("late_writes") == 1,
+        "the late write",
+        "/status/orders/shop",
+    )
+    status, outcome = running.post("complete")
+    assert status == 409, outcome
+    assert outcome["blocking"][0]["reason"].startswith("1 transactions were written")
+
+
+def _fill(server: Server, stack: ExitStack) -> list[psycopg.Connection]:
+    """Open sessions until the server has no room for another one."""
+    held: list[psycopg.Connection] = []
+    while True:
+        try:
+            held.append(stack.enter_context(psycopg.connect(server.dsn("shop"), autocommit=True)))
+        except psycopg.OperationalError:
+            return held

@@ -51,19 +51,17 @@ async def test_a_silent_destination_does_not_stop_what_protects(action: a.Action
 
 
 @pytest.mark.parametrize(
-    ("source_read", "unreachable", "late_writes", "blocks"),
+    ("changes", "blocks"),
     [
-        (True, False, 0, False),
-        (True, False, 1, True),
-        (True, False, None, True),
-        (False, False, None, True),
-        (False, True, None, False),
+        ({}, False),
+        ({"source.late_writes": 1}, True),
+        ({"source.late_writes": None}, True),
+        ({"source": None, "source_error": "source old: too many clients"}, True),
     ],
 )
-def test_complete_needs_a_source_that_was_read_or_is_gone(
-    source_read: bool, unreachable: bool, late_writes: int | None, blocks: bool
-) -> None:
-    changes: dict[str, object] = {"source.late_writes": late_writes}
-    obs = builders.change(builders.switched(), changes if source_read else {"source": None})
+def test_complete_needs_a_source_that_was_read(changes: dict[str, object], blocks: bool) -> None:
+    obs = builders.change(builders.switched(), changes)
     assert obs.marker is not None
-    assert bool(_against(unit(obs), obs.marker, unreachable=unreachable)) == blocks
+    found = _against(unit(obs), obs.marker)
+    assert bool(found) == blocks
+    assert all(obs.source_error in blocker.reason for blocker in found)

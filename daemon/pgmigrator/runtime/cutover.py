@@ -13,7 +13,6 @@ import structlog
 from pgmigrator.core import insert_only, plan, resync
 from pgmigrator.core.commands import Blocker, Command, Outcome, OutcomeStatus, Verb
 from pgmigrator.core.marker import Marker, Step
-from pgmigrator.core.model import Observation
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import DrainProof
 from pgmigrator.errors import Refused, Unreachable
@@ -28,6 +27,8 @@ log = structlog.get_logger()
 
 #: how often a verb reads what it must know before it says that it does not know
 READ_ATTEMPTS = 3
+
+UNKNOWN_LATE_WRITES = "it is not known whether the source was written to after the switch"
 
 
 async def carry_out(runner: MappingRunner, command: Command) -> Outcome:
@@ -247,9 +248,8 @@ async def _complete(runner: MappingRunner, units: Sequence[Unit], command: Comma
     open_units = [u for u in units if Step.COMPLETED not in markers[u.database].steps]
     blocking: list[Blocker] = []
     for unit in open_units:
-        obs = await _read_late_writes(runner, unit)
-        unreachable = obs.source is None and await _is_unreachable(pairs[unit.database])
-        blocking += _against(unit, markers[unit.database], unreachable=unreachable)
+        await _read_late_writes(runner, unit)
+        blocking += _against(unit, markers[unit.database])
     if blocking and not command.force:
         return Outcome(
             status=OutcomeStatus.CONFLICT,
@@ -267,25 +267,15 @@ async def _complete(runner: MappingRunner, units: Sequence[Unit], command: Comma
     return Outcome(status=OutcomeStatus.DONE, message=message)
 
 
-async def _read_late_writes(runner: MappingRunner, unit: Unit) -> Observation:
+async def _read_late_writes(runner: MappingRunner, unit: Unit) -> None:
     """Read again; a statement that ran into its time-out once is no reason to refuse a person."""
-    for _ in range(READ_ATTEMPTS - 1):
+    for _ in range(READ_ATTEMPTS):
         obs = await runner.read_again(unit)
         if obs.source is not None and obs.source.late_writes is not None:
-            return obs
-    return await runner.read_again(unit)
+            return
 
 
-async def _is_unreachable(pair: DatabasePair) -> bool:
-    """Tell a source that is gone from one that merely was not read in time."""
-    try:
-        async with session(pair.source, pair.source.instance.database, "complete"):
-            return False
-    except Unreachable:
-        return True
-
-
-def _against(unit: Unit, marker: Marker, *, unreachable: bool) -> list[Blocker]:
+def _against(unit: Unit, marker: Marker) -> list[Blocker]:
     """Say what stands against ending this migration."""
     if Step.COMPLETING in marker.steps or Step.ABANDONED in marker.steps:
         return []
@@ -300,11 +290,11 @@ def _against(unit: Unit, marker: Marker, *, unreachable: bool) -> list[Blocker]:
             )
         ]
     source = unit.last.source if unit.last else None
-    if source is None and unreachable:
-        return []  # a source that is gone does not prevent the end
-    if unit.last is not None and insert_only.quiet(unit.last):
+    if source is None or unit.last is None:
+        return [_source_unread(unit)]
+    if insert_only.quiet(unit.last):
         return []
-    if source is not None and source.late_writes == 0 and unit.last is not None:
+    if source.late_writes == 0:
         return [
             Blocker(
                 database=unit.database,
@@ -315,7 +305,7 @@ def _against(unit: Unit, marker: Marker, *, unreachable: bool) -> list[Blocker]:
             )
             for table, why in insert_only.in_doubt(unit.last)
         ]
-    late = source.late_writes if source is not None else None
+    late = source.late_writes
     return [
         Blocker(
             database=unit.database,
@@ -323,12 +313,24 @@ def _against(unit: Unit, marker: Marker, *, unreachable: bool) -> list[Blocker]:
             status="unknown" if late is None else "fail",
             reason=f"{late} transactions were written to the source after the switch"
             if late is not None
-            else "it is not known whether the source was written to after the switch"
-            + (f": {unit.last.source_error}" if unit.last and unit.last.source_error else ""),
+            else f"{UNKNOWN_LATE_WRITES}: its slot was not read in time, or is gone",
             fix="try again in a moment; what was written late, carry over by hand, then"
             " `complete --force --reason ...`",
         )
     ]
+
+
+def _source_unread(unit: Unit) -> Blocker:
+    """A source that is gone looks like one behind a broken network: only a person knows which."""
+    why = unit.last.source_error if unit.last else ""
+    return Blocker(
+        database=unit.database,
+        object="late_writes",
+        status="unknown",
+        reason=UNKNOWN_LATE_WRITES + (f": {why}" if why else ""),
+        fix="try again once the source answers; if it is gone for good, nobody can write there, and"
+        " nothing of it is needed: `complete --force --reason ...`",
+    )
 
 
 async def _begin(pair: DatabasePair, marker: Marker, reason: str) -> None:

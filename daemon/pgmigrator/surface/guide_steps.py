@@ -237,7 +237,8 @@ def refused(facts: Facts) -> str:
         (
             "`409` to complete",
             "1",
-            "Not switched, or late writes wait on the source. Look at them first. "
+            "Not switched, or late writes wait on the source, or it does not answer, and so cannot "
+            "say. Look first. "
             '`--force --reason "..."` gives up what they hold; the reason is kept.',
         ),
         (
