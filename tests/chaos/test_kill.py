@@ -57,6 +57,7 @@ CAUSED = (
     "WithdrawTables",
     "EmptyTables",
     "RenameTables",
+    "RenamePartitioned",
     "AttachPartitions",
     "DetachPartitions",
     "DropTables",
@@ -185,6 +186,8 @@ def _tables_come_and_go(victim: Daemon, pair: Pair, killed_at: Callable[..., Non
     killed_at("AttachPartitions")
     statement(pair.source, "ALTER TABLE events_late RENAME TO events_latest")
     killed_at("RenameTables")
+    statement(pair.source, "ALTER TABLE spans RENAME TO ranges")
+    killed_at("RenamePartitioned")
     statement(pair.source, "DROP TABLE events_latest, joined")
     killed_at("DetachPartitions", "DropTables")
     _get_ready(victim)
@@ -217,7 +220,7 @@ def _until_updatable(victim: Daemon, pair: Pair) -> None:
     until(updatable, "table that can be updated again")
     victim.kill()
     for server in (pair.source, pair.destination):
-        statement(server, "DROP TABLE late, spans")
+        statement(server, "DROP TABLE late, ranges")
 
 
 def _switch(victim: Daemon) -> None:

@@ -50,6 +50,51 @@ def test_tables_that_are_renamed_keep_their_rows(
     arrives(pair, running, client_bin_dir, after)
 
 
+#: what does not name the partitioned table
+OTHER_WRITES = tuple(each for each in shop.WRITES if "events" not in each)
+LEAF = "INSERT INTO events_2026 OVERRIDING SYSTEM VALUE SELECT 100000, '2026-07-07', 'leaf'"
+
+
+def test_a_partitioned_table_that_is_renamed_keeps_its_partitions(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+) -> None:
+    pair, running = migrating(
+        fresh_pair,
+        daemon,
+        "CREATE TABLE bare (id int PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE TABLE years (id int PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE TABLE first_years PARTITION OF years FOR VALUES FROM (0) TO (9)"
+        " PARTITION BY RANGE (id)",
+        "CREATE TABLE year_0 PARTITION OF first_years FOR VALUES FROM (0) TO (1)",
+    )
+    running.wait_phase("ready")
+    before = [oid(pair, name) for name in ("events", "events_2026", "bare", "years", "first_years")]
+    with shop.Application(pair.source, OTHER_WRITES) as application:
+        shop.execute(
+            pair.source,
+            "CREATE SCHEMA archive",
+            LEAF,
+            "ALTER TABLE events SET SCHEMA archive",
+            "ALTER TABLE archive.events RENAME TO happenings",
+            "INSERT INTO archive.happenings (at, what) VALUES ('2026-08-08', 'after')",
+            "CREATE TABLE late PARTITION OF archive.happenings"
+            " FOR VALUES FROM ('2040-01-01') TO (MAXVALUE)",
+            "INSERT INTO archive.happenings (at, what) VALUES ('2040-08-08', 'late')",
+            "ALTER TABLE bare RENAME TO naked",
+            # one below the other
+            "BEGIN; ALTER TABLE years RENAME TO decades; ALTER TABLE first_years RENAME TO first;"
+            " INSERT INTO decades VALUES (0); COMMIT",
+        )
+        after = dump(client_bin_dir, pair)
+        names = ("archive.happenings", "events_2026", "naked", "decades", "first")
+        running.wait(lambda _: [oid(pair, name) for name in names] == before, "the new names")
+        streams(running, "events_2026", "late", "year_0")
+        running.wait_phase("ready")
+    assert application.errors == []
+    assert running.database("shop")["replication"]["apply_errors"] == 0
+    arrives(pair, running, client_bin_dir, after)
+
+
 def test_two_tables_that_change_places(
     fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
 ) -> None:

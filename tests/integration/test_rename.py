@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -284,6 +284,84 @@ async def test_what_was_never_copied_is_not_copied_anew(replicated: Replicated) 
     renaming = Renaming(oid_of(replicated, ITEM), ITEM, GOODS, anew=True)
     assert await rename.rename_tables(pair, [renaming]) == ()
     assert not (await notes(replicated))[GOODS].resync
+
+
+# --- partitioned tables -------------------------------------------------------------------------
+
+EVENT, HAPPENING = TableName("shop", "event"), TableName("shop", "happening")
+RENAME_ROOT: LiteralString = "ALTER TABLE shop.event RENAME TO happening"
+ROWS: LiteralString = "SELECT count(*) FROM shop.happening"
+
+
+async def follow_root(replicated: Replicated) -> tuple[Failure, ...]:
+    """As what a daemon does that created it."""
+    [(oid,)] = replicated.read_source(
+        "SELECT oid::bigint FROM pg_class WHERE relname IN ('event', 'happening') AND relkind = 'p'"
+    )
+    pair = replicated.pair
+    async with session(pair.destination, pair.database, "test") as connection:
+        await bookkeeping.remember_partitioned(connection, [(oid, EVENT)])
+    return await rename.rename_partitioned(pair, [Renaming(oid, EVENT, HAPPENING)])
+
+
+async def test_a_partitioned_table_waits_for_no_change(replicated: Replicated) -> None:
+    with apply_held(replicated):
+        replicated.on_source(
+            "INSERT INTO shop.event VALUES (-1, 1)",
+            RENAME_ROOT,
+            "INSERT INTO shop.happening VALUES (-2, 1)",
+            "TRUNCATE shop.happening",
+            "INSERT INTO shop.happening VALUES (-3, 2)",
+        )
+        assert await follow_root(replicated) == ()
+        assert replicated.read_destination(ROWS) == [(500,)]
+    until(lambda: replicated.read_destination(ROWS) == [(1,)])
+    assert apply_errors(replicated) == 0
+
+
+async def test_a_partitioned_table_moves_to_a_schema_that_the_destination_lacks(
+    replicated: Replicated,
+) -> None:
+    replicated.on_source(
+        "CREATE SCHEMA archive", RENAME_ROOT, "ALTER TABLE shop.happening SET SCHEMA archive"
+    )
+    assert await follow_root(replicated) == ()
+    assert replicated.read_destination("SELECT count(*) FROM archive.happening") == [(500,)]
+
+
+@pytest.mark.parametrize(
+    ("side", "statement", "words"),
+    [
+        # another one, which somebody made in its place
+        (
+            "destination",
+            "ALTER TABLE shop.event RENAME TO theirs; CREATE TABLE shop.event (LIKE shop.theirs)"
+            " PARTITION BY LIST (day)",
+            "not one that we created",
+        ),
+        ("destination", "CREATE VIEW shop.happening AS SELECT 1", "already exists"),
+        ("source", "CREATE VIEW shop.event AS SELECT 1", "stays here"),
+    ],
+)
+async def test_a_partitioned_table_that_may_be_another_is_left_alone(
+    side: str,
+    statement: LiteralString,
+    words: str,
+    replicated: Replicated,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    remember = bookkeeping.remember_partitioned
+
+    async def then_changed(*arguments: Any) -> None:
+        await remember(*arguments)
+        run = replicated.on_source if side == "source" else replicated.on_destination
+        run(statement)
+
+    monkeypatch.setattr(bookkeeping, "remember_partitioned", then_changed)
+    replicated.on_source(RENAME_ROOT)
+    [failure] = await follow_root(replicated)
+    assert failure.object == f"table {EVENT}"
+    assert words in failure.reason
 
 
 # --- what is renamed beside it ------------------------------------------------------------------

@@ -148,6 +148,17 @@ async def test_what_is_created_is_noted_as_ours(replicated: Replicated, tools: T
         [(oid,)] = replicated.read_source("SELECT %s::regclass::oid::bigint", str(name))
         assert found[name] == bookkeeping.Note(oid, created=True, filled=False)
     assert NAMES[4] not in found
+    pair = replicated.pair
+    query: LiteralString = "SELECT oid::bigint FROM pg_class WHERE relname IN ('tree', 'branch')"
+    async with session(pair.destination, pair.database, "test") as destination:
+        partitioned = await bookkeeping.read_partitioned(destination)
+    assert sorted(partitioned.items()) == sorted(
+        zip(
+            (oid for (oid,) in replicated.read_destination(f"{query} ORDER BY relname")),
+            (oid for (oid,) in replicated.read_source(f"{query} ORDER BY relname")),
+            strict=True,
+        )
+    )
     # another table that takes the name is not ours
     replicated.on_destination("DROP TABLE shop.log_2", "CREATE TABLE shop.log_2 (id int)")
     assert NAMES[2] not in await notes(replicated)

@@ -328,6 +328,19 @@ def _rename_tables(action: a.RenameTables, obs: Observation) -> Worlds:
     return worlds
 
 
+def _rename_partitioned(action: a.RenamePartitioned, obs: Observation) -> Worlds:
+    assert obs.destination is not None
+    worlds = []
+    partitioned = obs.destination.partitioned
+    for item in action.tables:
+        partitioned = tuple(
+            replace(table, name=item.new) if table.name == item.old else table
+            for table in partitioned
+        )
+        worlds.append(b.change(obs, {"destination.partitioned": partitioned}))
+    return worlds
+
+
 def _remember(_: a.RememberStart, obs: Observation) -> Worlds:
     return _worlds(obs, {"destination.start_remembered": True})
 
@@ -447,6 +460,7 @@ _STEPS: dict[str, Callable[[Any, Observation], Worlds]] = {
     "EmptyTables": _empty_tables,
     "DetachPartitions": _detach_partitions,
     "RenameTables": _rename_tables,
+    "RenamePartitioned": _rename_partitioned,
     "DropTables": _drop_tables,
     "AttachPartitions": _attach_partitions,
     "SynchronizeSequences": _synchronize,

@@ -68,12 +68,28 @@ PARTITION: dict[str, object] = {
 WHOLE = TableName("public", "whole")
 
 
-def bare(name: TableName, partition_of: TableName | None = None) -> PartitionedTable:
-    return PartitionedTable(oid=103, name=name, partition_of=partition_of)
+def bare(
+    name: TableName, partition_of: TableName | None = None, oid: int = 103
+) -> PartitionedTable:
+    return PartitionedTable(oid=oid, name=name, partition_of=partition_of)
 
 
 BARE: dict[str, object] = {"source.partitioned": (bare(LATER),), "settled": {LATER: 10_001}}
 BARE_ROOT = "source.partitioned.0.partition_of"
+#: WHOLE is called LATER on the source; ORDERS is a leaf of it
+MOVED_ROOT: dict[str, object] = BARE | {
+    "destination.partitioned": (PartitionedTable(oid=7, name=WHOLE, source_oid=103),),
+    "source.tables.0.partition_of": LATER,
+    "destination.tables.0.partition_of": WHOLE,
+}
+SETTLED_LEAF = {LATER: 10_001, ORDERS: 10_001}
+LEAFLESS: dict[str, object] = {
+    "source.tables.0.partition_of": None,
+    "destination.tables.0.partition_of": None,
+}
+NOTHING = (Phase.CATCHING_UP, None)
+JUST = publication((102, ITEMS))
+RENAME_ROOT = a.RenamePartitioned((a.Renaming(103, WHOLE, LATER),))
 SWAPPED: dict[str, object] = {
     "source.tables.0.oid": 999,
     "source.publication": publication((102, ITEMS)),
@@ -389,6 +405,48 @@ CASES: list[Case] = [
         RENAMED | {"source.tables.1.name": ORDERS},
         Phase.CATCHING_UP,
         a.RenameTables((a.Renaming(101, ORDERS, LATER, anew=True),)),
+    ),
+    # a partitioned table, before its leaves would be detached; one without a leaf likewise
+    (STREAMING, MOVED_ROOT, Phase.CATCHING_UP, RENAME_ROOT),
+    (STREAMING, MOVED_ROOT | {"settled": SETTLED_LEAF}, Phase.CATCHING_UP, RENAME_ROOT),
+    (STREAMING, MOVED_ROOT | LEAFLESS, Phase.CATCHING_UP, RENAME_ROOT),
+    (STREAMING, MOVED_ROOT | {"settled": {}}, Phase.CATCHING_UP, None),
+    (STREAMING, MOVED_ROOT | {"source.publication.whole": False}, Phase.CATCHING_UP, None),
+    (
+        STREAMING,
+        MOVED_ROOT | LEAFLESS | {"source.publication.whole": False},
+        Phase.CATCHING_UP,
+        None,
+    ),
+    # whether it is the same is not known, or its name has gone to another one
+    (STREAMING, MOVED_ROOT | {"destination.partitioned.0.source_oid": None}, *NOTHING),
+    (STREAMING, MOVED_ROOT | {"destination.partitioned.0.source_oid": 104}, *NOTHING),
+    (
+        STREAMING,
+        MOVED_ROOT | {"source.partitioned": (bare(LATER), bare(WHOLE, oid=104))},
+        *NOTHING,
+    ),
+    (STREAMING, MOVED_ROOT | {"destination.tables.1.name": LATER}, *NOTHING),
+    # a leaf says otherwise: it is moved first
+    (STREAMING, MOVED_ROOT | {"source.tables.0.partition_of": ITEMS}, *NOTHING),
+    (
+        STREAMING,
+        MOVED_ROOT | {"source.tables.0.partition_of": None, "settled": SETTLED_LEAF},
+        Phase.CATCHING_UP,
+        a.DetachPartitions((ORDERS,)),
+    ),
+    # one that the source dropped says nothing; one that was never copied is known by its name
+    (
+        STREAMING,
+        MOVED_ROOT | {"source.tables": (source_table(102, ITEMS),), "source.publication": JUST},
+        Phase.CATCHING_UP,
+        RENAME_ROOT,
+    ),
+    (
+        STREAMING,
+        MOVED_ROOT
+        | {"destination.tables.0.source_oid": None, "source.tables.0.partition_of": ITEMS},
+        *NOTHING,
     ),
     (STREAMING, GONE | ATTACHED, Phase.CATCHING_UP, a.DetachPartitions((ORDERS,))),
     (STREAMING, GONE | {"settled": {}}, Phase.CATCHING_UP, None),

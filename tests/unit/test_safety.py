@@ -79,6 +79,15 @@ JOINED: dict[str, object] = {
     "settled": {ORDERS: 10_000},
 }
 RENAMED: dict[str, object] = {"source.tables.0.name": LATER, "settled": {LATER: 10_001}}
+#: the partitioned table FAMILY is called LATER on the source
+FAMILY = TableName("public", "family")
+RENAMED_ROOT: dict[str, object] = {
+    "source.partitioned": (PartitionedTable(oid=103, name=LATER),),
+    "destination.partitioned": (PartitionedTable(oid=7, name=FAMILY, source_oid=103),),
+    "settled": {LATER: 10_001},
+}
+ROOT_TO_LATER = a.RenamePartitioned((a.Renaming(103, FAMILY, LATER),))
+ANEW_TO_LATER = a.RenamePartitioned((a.Renaming(103, FAMILY, LATER, anew=True),))
 TO_LATER = a.RenameTables((a.Renaming(101, ORDERS, LATER),))
 GONE: dict[str, object] = {
     "source.tables": (source_table(102, ITEMS),),
@@ -108,6 +117,7 @@ SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
     (a.DetachPartitions((ORDERS,)), STREAMING, DETACHED | GONE),
     (a.AttachPartitions((ORDERS,)), STREAMING, JOINED),
     (TO_LATER, STREAMING, RENAMED),
+    (ROOT_TO_LATER, STREAMING, RENAMED_ROOT),
     (a.DropTables((ORDERS,)), STREAMING, GONE | IDLE),
     (a.EnableSubscription(), STREAMING, {"destination.subscription.enabled": False}),
     (a.RememberStart(), STREAMING, {"destination.start_remembered": False}),
@@ -158,6 +168,7 @@ EMPTIED = "only idle tables of ours are emptied"
 JOINS = "only what the source attached is attached"
 LOOSE = "only what the source detached is detached"
 RENAMES = "only what the source renamed is renamed"
+RENAMES_ROOTS = "only partitioned tables of ours that the source renamed are renamed"
 DROPPED = "only tables that we created and the source dropped are dropped"
 PARTITION: dict[str, object] = {"source.tables.0.partition_of": ITEMS}
 NOT_CREATED: dict[str, object] = {"destination.tables.0.created": False}
@@ -177,6 +188,16 @@ DOUBTS: list[dict[str, object]] = [
     {"source.counting_since": "never 2"},
     {"source.counting_since": ""},
     {"destination.tables.1.baseline": None},
+]
+NO_ROOT: list[dict[str, object]] = [
+    {"settled": {}},
+    {"source.publication.whole": False},
+    {"source.insert_only": change(publication((102, ITEMS)), {"whole": False})},
+    {"destination.partitioned.0.source_oid": None},
+    {"destination.partitioned.0.source_oid": 104},
+    {"source.partitioned.0.oid": 104},
+    {"source.tables.1.name": FAMILY},
+    {"destination.tables.1.name": LATER},
 ]
 NO_RENAMING: list[dict[str, object]] = [
     NOT_CREATED,
@@ -317,6 +338,9 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
     (JOINS, a.AttachPartitions((ORDERS,)), STREAMING, JOINED | {"settled": {ORDERS: 10_001}}),
     (RENAMES, TO_LATER, STREAMING, {}),
     *((RENAMES, TO_LATER, STREAMING, RENAMED | facts) for facts in NO_RENAMING),
+    (RENAMES_ROOTS, ROOT_TO_LATER, STREAMING, {}),
+    (RENAMES_ROOTS, ANEW_TO_LATER, STREAMING, RENAMED_ROOT),
+    *((RENAMES_ROOTS, ROOT_TO_LATER, STREAMING, RENAMED_ROOT | facts) for facts in NO_ROOT),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | NOT_CREATED),
     (DROPPED, a.DropTables((ORDERS,)), STREAMING, GONE | IDLE | THEIR_ROWS),

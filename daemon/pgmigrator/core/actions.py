@@ -157,6 +157,13 @@ class RenameTables(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class RenamePartitioned(Action):
+    """Rename partitioned tables likewise: no change bears their names, none is waited for."""
+
+    tables: tuple[Renaming, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DropTables(Action):
     """Drop tables that we created and that the source has dropped since."""
 

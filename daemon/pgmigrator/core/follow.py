@@ -25,6 +25,7 @@ def out_of_step(obs: Observation) -> dict[TableName, int | None]:
         if table.name not in there or table.name in changed
     }
     here |= {table.name: table.oid for table in roots.came(obs)}
+    here |= {item.new: item.oid for item in roots.renamed(obs)}
     return here | dict.fromkeys(gone(obs))
 
 

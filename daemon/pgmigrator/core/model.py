@@ -142,6 +142,8 @@ class PartitionedTable:
     name: TableName
     #: the partitioned table to which it is attached itself
     partition_of: TableName | None = None
+    #: on the destination, if we created it: the oid of the source's; None: nothing is known of that
+    source_oid: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

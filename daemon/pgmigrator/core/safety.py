@@ -312,6 +312,34 @@ def _only_what_the_source_renamed_is_renamed(action: a.Action, obs: Observation)
     )
 
 
+def _only_partitioned_tables_that_the_source_renamed_are_renamed(
+    action: a.Action, obs: Observation
+) -> bool:
+    """Ours, while nothing has the old name there, nor the new one here."""
+    if not isinstance(action, a.RenamePartitioned):
+        return True
+    if obs.source is None or obs.source.publication is None or obs.destination is None:
+        return False
+    sent = (obs.source.publication, obs.source.insert_only)
+    ours = {table.name: table.source_oid for table in obs.destination.partitioned}
+    here = {table.name: table.oid for table in obs.source.partitioned}
+    gone = {table.name for table in obs.source.tables} | here.keys()
+    taken = {table.name for table in obs.destination.tables} | ours.keys()
+    return (
+        Step.SUBSCRIBED in _steps(obs)
+        and all(each is None or each.whole for each in sent)
+        and all(
+            ours.get(item.old) == item.oid
+            and here.get(item.new) == item.oid
+            and item.old not in gone
+            and item.new not in taken
+            and item.new in obs.settled
+            and not item.anew
+            for item in action.tables
+        )
+    )
+
+
 def _only_what_we_created_and_the_source_dropped(action: a.Action, obs: Observation) -> bool:
     """And only once apply has passed that, and nothing is replicated into it."""
     if not isinstance(action, a.DropTables):
@@ -407,6 +435,10 @@ CLAIMS: tuple[tuple[str, Claim], ...] = (
     ("only what the source detached is detached", _only_what_the_source_detached_is_detached),
     ("only what the source attached is attached", _only_what_the_source_attached_is_attached),
     ("only what the source renamed is renamed", _only_what_the_source_renamed_is_renamed),
+    (
+        "only partitioned tables of ours that the source renamed are renamed",
+        _only_partitioned_tables_that_the_source_renamed_are_renamed,
+    ),
     (
         "only tables that we created and the source dropped are dropped",
         _only_what_we_created_and_the_source_dropped,

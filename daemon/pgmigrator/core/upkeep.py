@@ -5,7 +5,7 @@ knows what is under way or waits.
 """
 
 from pgmigrator.core import actions as a
-from pgmigrator.core import follow, plan
+from pgmigrator.core import follow, plan, roots
 from pgmigrator.core.drift_sql import is_trigger_mode
 from pgmigrator.core.model import Observation, SchemaItem, SchemaKind
 from pgmigrator.core.renamed import renamed
@@ -55,6 +55,8 @@ def _follow(obs: Observation) -> tuple[a.Action, ...]:
     offers: list[a.Action] = []
     if names := follow.to_rename(obs):
         offers.append(a.RenameTables(names))
+    if partitioned := roots.to_rename(obs):
+        offers.append(a.RenamePartitioned(partitioned))
     if alone := follow.to_detach(obs):
         offers.append(a.DetachPartitions(alone))
     for inserts in (False, True):

@@ -26,6 +26,20 @@ _BASELINES = (
     "CREATE TABLE IF NOT EXISTS pgmigrator.insert_only (source_oid bigint PRIMARY KEY,"
     " changes bigint NOT NULL, counting_since text NOT NULL)"
 )
+#: by oids alone: whatever becomes of its name, it is the one that we created for the source's
+_ROOTS = (
+    "CREATE TABLE IF NOT EXISTS pgmigrator.partitioned (table_oid oid PRIMARY KEY,"
+    " source_oid bigint NOT NULL)"
+)
+_REMEMBER_ROOTS = """
+INSERT INTO pgmigrator.partitioned (table_oid, source_oid)
+SELECT c.oid, created.source_oid
+  FROM unnest(%(oids)s::bigint[], %(schemas)s::name[], %(names)s::name[])
+       AS created (source_oid, schema, name)
+  JOIN pg_namespace n ON n.nspname = created.schema
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = created.name AND c.relkind = 'p'
+ON CONFLICT (table_oid) DO UPDATE SET source_oid = excluded.source_oid
+"""
 _REMEMBER = """
 INSERT INTO pgmigrator.tables
        (schema_name, table_name, source_oid, table_oid, created, filled, source_storage,
@@ -188,6 +202,40 @@ async def remember(
             "schemas": [name.schema for _, name in listed],
             "names": [name.name for _, name in listed],
             "storage": [storage.get(oid) if storage and oid else None for oid, _ in listed],
+        },
+    )
+
+
+async def read_partitioned(connection: Connection) -> dict[int, int]:
+    """Return the source's oid of each partitioned table that we created, by its own oid."""
+    (row,) = await fetch(
+        connection, "SELECT to_regclass('pgmigrator.partitioned') IS NOT NULL AS kept"
+    )
+    if not row["kept"]:
+        return {}
+    rows = await fetch(
+        connection, "SELECT table_oid::bigint AS oid, source_oid FROM pgmigrator.partitioned"
+    )
+    return {row["oid"]: row["source_oid"] for row in rows}
+
+
+async def remember_partitioned(
+    connection: Connection, tables: Iterable[tuple[int, TableName]]
+) -> None:
+    """Note the source oid of those of the tables that are partitioned, and that we created."""
+    await connection.execute(_ROOTS)
+    listed = tuple(tables)
+    oids = [oid for oid, _ in listed]
+    # each stands for one
+    await connection.execute(
+        "DELETE FROM pgmigrator.partitioned WHERE source_oid = ANY(%s)", [oids]
+    )
+    await connection.execute(
+        _REMEMBER_ROOTS,
+        {
+            "oids": oids,
+            "schemas": [name.schema for _, name in listed],
+            "names": [name.name for _, name in listed],
         },
     )
 

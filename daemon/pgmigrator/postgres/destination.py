@@ -8,6 +8,7 @@ from pgmigrator.core.marker import Binding, Marker, NewerMarker
 from pgmigrator.core.model import (
     DestinationFacts,
     DestinationTable,
+    PartitionedTable,
     Server,
     Subscription,
 )
@@ -64,7 +65,7 @@ async def read_inside(
         has_user_objects=objects["has_user_objects"],
         subscription=subscription,
         tables=await _read_tables(connection, subscription),
-        partitioned=await read_partitioned(connection),
+        partitioned=await _read_partitioned(connection),
         sequences=await sequences.read_destination(connection),
         invalid_indexes=tuple(activity["invalid_indexes"]),
         indexes_built=activity["indexes_built"],
@@ -129,6 +130,14 @@ async def _read_tables(
     return tuple(
         replace(table, has_rows=table.name in filled) if table.name in unclear else table
         for table in tables
+    )
+
+
+async def _read_partitioned(connection: Connection) -> tuple[PartitionedTable, ...]:
+    notes = await bookkeeping.read_partitioned(connection)
+    return tuple(
+        replace(table, source_oid=notes.get(table.oid))
+        for table in await read_partitioned(connection)
     )
 
 

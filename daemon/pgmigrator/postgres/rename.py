@@ -7,6 +7,9 @@ missed a change under it: apply fails at the first one.
 
 If another table has taken the old name, changes may have gone into the wrong one: both are copied
 anew, under their new names.
+
+No change bears the name of a partitioned table, since its partitions are published one by one:
+nothing has to be waited for.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -27,6 +30,7 @@ from pgmigrator.postgres.rest import OPTIONS, patiently
 
 ACTION = "RenameTables"
 ON_THEIR_WAY = "changes under the old names of tables may still be on their way"
+_NOT_OURS = "it is not one that we created for that table; it was left alone"
 
 _NAMES = """
 SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
@@ -49,11 +53,8 @@ async def rename_tables(pair: DatabasePair, renamings: Collection[Renaming]) -> 
         session(pair.source, pair.database, ACTION) as source,
         session(pair.destination, pair.database, ACTION, options=OPTIONS) as destination,
     ):
-        rows = await fetch(source, _NAMES, {"oids": [item.oid for item in renamings]})
-        names: dict[int, tuple[TableName, ...]] = {
-            row["oid"]: (TableName(row["schema"], row["name"]),) for row in rows
-        }
-        owners = {row["schema"]: row["schema_owner"] for row in rows}
+        called, owners = await _names(source, renamings)
+        names: dict[int, tuple[TableName, ...]] = {oid: (name,) for oid, name in called.items()}
         if not await until_passed_or_failing(pair, destination, ACTION, ON_THEIR_WAY):
             # what is copied anew misses nothing
             known = {
@@ -73,6 +74,36 @@ async def rename_tables(pair: DatabasePair, renamings: Collection[Renaming]) -> 
                 work = _Renaming(pair, source, destination, owners).run(item, seen)
                 failures += await attempt(destination, pair.destination, what, work)
     return tuple(failures)
+
+
+async def rename_partitioned(
+    pair: DatabasePair, renamings: Collection[Renaming]
+) -> tuple[Failure, ...]:
+    """Rename partitioned tables of ours as the source has renamed them; return what failed.
+
+    :raises Unreachable: a server went away.
+    """
+    failures: list[Failure] = []
+    action = "RenamePartitioned"
+    async with (
+        session(pair.source, pair.database, action) as source,
+        session(pair.destination, pair.database, action, options=OPTIONS) as destination,
+    ):
+        names, owners = await _names(source, renamings)
+        for item in renamings:
+            if (new := names.get(item.oid, item.old)) != item.old:
+                work = _Renaming(pair, source, destination, owners).run_partitioned(item, new)
+                failures += await attempt(destination, pair.destination, f"table {item.old}", work)
+    return tuple(failures)
+
+
+async def _names(
+    source: Connection, renamings: Collection[Renaming]
+) -> tuple[dict[int, TableName], dict[str, str]]:
+    """Return what the source calls them, by oid, and who owns the schemas."""
+    rows = await fetch(source, _NAMES, {"oids": [item.oid for item in renamings]})
+    names = {row["oid"]: TableName(row["schema"], row["name"]) for row in rows}
+    return names, {row["schema"]: row["schema_owner"] for row in rows}
 
 
 class _Renaming:
@@ -105,16 +136,28 @@ class _Renaming:
         (new,) = seen
 
         async def work(connection: Connection) -> None:
+            await _lock(connection, item.old)
+            note = (await bookkeeping.read(connection)).get(item.old)
+            if note is None or not note.created or note.source_oid != item.oid:
+                raise Refused(_NOT_OURS)
+            await self._rename(connection, item, new)
+            await bookkeeping.rename(connection, item.old, new, anew=item.anew)
+
+        await patiently(self._destination, work)
+
+    async def run_partitioned(self, item: Renaming, new: TableName) -> None:
+        """Rename a partitioned table."""
+
+        async def work(connection: Connection) -> None:
+            await _lock(connection, item.old)
+            [row] = await fetch(connection, _NAMESAKE, {"table": str(item.old)})
+            if (await bookkeeping.read_partitioned(connection)).get(row["oid"]) != item.oid:
+                raise Refused(_NOT_OURS)
             await self._rename(connection, item, new)
 
         await patiently(self._destination, work)
 
     async def _rename(self, connection: Connection, item: Renaming, new: TableName) -> None:
-        old = sql.Identifier(item.old.schema, item.old.name)
-        await connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(old))
-        note = (await bookkeeping.read(connection)).get(item.old)
-        if note is None or not note.created or note.source_oid != item.oid:
-            raise Refused("it is not one that we created for that table; it was left alone")
         # under the lock: if it is gone now, no change has come that means another table
         (namesake,) = await fetch(self._source, _NAMESAKE, {"table": str(item.old)})
         if item.anew:
@@ -131,4 +174,8 @@ class _Renaming:
             )
         for statement in renaming(item.old, new):
             await connection.execute(statement)
-        await bookkeeping.rename(connection, item.old, new, anew=item.anew)
+
+
+async def _lock(connection: Connection, table: TableName) -> None:
+    name = sql.Identifier(table.schema, table.name)
+    await connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(name))

@@ -120,6 +120,7 @@ class _Creating:
             for entry in in_order(lacking, self._contents):
                 await connection.execute(entry.statement, prepare=False)
             await bookkeeping.remember(connection, looking.tables, created=True)
+            await bookkeeping.remember_partitioned(connection, looking.tables)
 
         await patiently(self._destination, work)
 

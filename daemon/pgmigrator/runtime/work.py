@@ -5,7 +5,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from pgmigrator.core import actions as a
 from pgmigrator.core import plan
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import DestinationFacts, Measured, Observation, SourceFacts
-from pgmigrator.core.names import Names, TableName
+from pgmigrator.core.names import Names
 from pgmigrator.core.roles import RolePolicy
 from pgmigrator.errors import Refused, Unreachable
 from pgmigrator.postgres import (
@@ -115,15 +115,17 @@ class Work:
 
         return make
 
-    async def mark(self, *steps: Step, created: Collection[TableName] = ()) -> None:
+    async def mark(self, *steps: Step, created: SourceFacts | None = None) -> None:
         """Add steps to the marker as it stands now, read again; with a note of what we created."""
         async with (
             session(self.destination, self.obs.database, "mark") as connection,
             connection.transaction(),
         ):
-            if created:
-                tables = [(None, table) for table in created]
+            if created is not None:
+                tables = [(None, table.name) for table in created.tables]
                 await bookkeeping.remember(connection, tables, created=True)
+                roots = [(table.oid, table.name) for table in created.partitioned]
+                await bookkeeping.remember_partitioned(connection, roots)
             binding = await marker_store.bind(connection, self.obs.mapping, self.obs.database)
             marker = await marker_store.read(connection, self.obs.database, binding)
             if marker is None:
@@ -175,7 +177,7 @@ async def restore_schema(work: Work, _: a.RestoreSchema) -> None:
     if not (work.there.has_user_objects and plan.adopted_is_restored(work.obs)):
         work.unit.restore_failures["schema"] = await _restore(work, restore.restore_schema)
     # whoever adds a table from here on, it is not ours
-    await work.mark(Step.SCHEMA_DONE, created=[table.name for table in work.here.tables])
+    await work.mark(Step.SCHEMA_DONE, created=work.here)
     work.observer.expire(work.obs.database)
 
 
@@ -396,6 +398,7 @@ HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {
     a.DetachPartitions: _on_tables(partitions.detach_partitions),
     a.AttachPartitions: _on_tables(partitions.attach_partitions),
     a.RenameTables: _on_tables(rename.rename_tables),
+    a.RenamePartitioned: _on_tables(rename.rename_partitioned),
     a.DropTables: _on_tables(retire.drop_tables),
     a.SynchronizeSequences: synchronize_sequences,
     a.VerifyRowCounts: verify_row_counts,

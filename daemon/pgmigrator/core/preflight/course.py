@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pgmigrator.core import plan, roots
+from pgmigrator.core import follow, plan, roots
 from pgmigrator.core.drift import Drift, drifts
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, SchemaKind
@@ -72,10 +72,14 @@ def schema_drift(obs: Observation) -> Iterator[Found]:
     if obs.schema is None or Step.INDEXED not in steps or ended(obs):
         return
     found = drifts(obs.schema.value)
+    renamings = (*follow.renamed(obs), *roots.renamed(obs))
+    renamed = {str(name) for item in renamings for name in (item.old, item.new)}
     for drift in found[:DRIFTS_SHOWN]:
         fix = drift.fix
         if _comes(drift, obs):
             fix = "it is created there by itself; if that fails, a problem says why"
+        if drift.kind is SchemaKind.TABLE and drift.object in renamed:
+            fix = "the source has renamed it: the problem `tables_renamed` says what becomes of it"
         if drift.needs_copy and (tables := _to_copy(drift, obs)):
             commands = "; ".join(resync_command(obs, table) for table in tables)
             fix += (

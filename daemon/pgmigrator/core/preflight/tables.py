@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from shlex import quote
 
-from pgmigrator.core import follow, plan
+from pgmigrator.core import follow, plan, roots
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
 from pgmigrator.core.names import TableName, quote_identifier, quote_literal, renaming
@@ -176,8 +176,14 @@ def tables_renamed(obs: Observation) -> Iterator[Found]:
         fix = "it is renamed here by itself; if that fails, a problem says why"
         if not there[old].created:
             fix = f"we did not create it: on the destination, {_rename(old, new, anew=anew)}"
-        reason = f"the source has renamed it: the destination has it as {old} still"
-        yield DEGRADES, f"table {new}", reason, fix
+        yield DEGRADES, f"table {new}", _renamed_from(old), fix
+    for _, old, new, _ in roots.renamed(obs):
+        fix = "it is renamed here by itself; if that fails, a problem says why"
+        yield DEGRADES, f"partitioned table {new}", _renamed_from(old), fix
+
+
+def _renamed_from(old: TableName) -> str:
+    return f"the source has renamed it: the destination has it as {old} still"
 
 
 def _rename(old: TableName, new: TableName, *, anew: bool) -> str:
