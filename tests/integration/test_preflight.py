@@ -100,7 +100,7 @@ def ids(case: Case) -> str:
 
 
 async def observed(settings: Settings) -> Observation:
-    (observation, *_) = (await look(settings))["orders"]
+    (observation, *_) = (await look(settings))["orders"].observations
     assert observation.source is not None, observation.source_error
     assert observation.destination is not None, observation.destination_error
     return observation

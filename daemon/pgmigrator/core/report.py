@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pgmigrator.core.model import Phase, Problem, RowCountDelta
+from pgmigrator.core.model import Phase, Problem, RowCountDelta, Severity
 from pgmigrator.core.names import TableName
 
 
@@ -239,8 +239,17 @@ class MappingReport:
 
     @property
     def ready(self) -> bool:
-        """Every database is ready; a mapping without databases never is."""
-        return bool(self.databases) and all(database.ready for database in self.databases)
+        """Every database is ready, and none is missing; a mapping without databases never is."""
+        return (
+            bool(self.databases)
+            and not self.blocking
+            and all(database.ready for database in self.databases)
+        )
+
+    @property
+    def blocking(self) -> tuple[OpenProblem, ...]:
+        """What keeps the light off for the mapping as a whole."""
+        return tuple(p for p in self.problems if p.problem.severity is Severity.BLOCKS)
 
     @property
     def throttles(self) -> frozenset[Throttle]:

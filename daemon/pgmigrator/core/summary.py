@@ -135,6 +135,21 @@ def copy_progress(tables: tuple[TableReport, ...], history: History) -> CopyProg
     )
 
 
+def unsettled(obs: Observation, history: History, reason: str) -> DatabaseReport:
+    """Report a database of which nothing could be worked out, for the given reason."""
+    return DatabaseReport(
+        mapping=obs.mapping,
+        name=obs.database,
+        phase=history.phase,
+        phase_since=history.phase_since,
+        observed_at=obs.at,
+        ready=history.ready,
+        ready_since=history.ready_since,
+        ready_changed_at=history.ready_changed_at,
+        reason=reason,
+    )
+
+
 def report(summary: Summary) -> DatabaseReport:
     """Put one database's part of the report together."""
     obs, history = summary.obs, summary.history

@@ -13,6 +13,7 @@ from typing import TypeVar
 import structlog
 
 from pgmigrator.core.conditions import DestinationConditions, SourceConditions
+from pgmigrator.core.listing import Listing
 from pgmigrator.core.marker import ENDED, Step
 from pgmigrator.core.model import (
     DestinationFacts,
@@ -114,8 +115,10 @@ class Observer:
             self._schedules[database].late_writes.expire()
             self._schedules[database].destination.expire()
 
-    async def source_databases(self, excluded: frozenset[str]) -> tuple[str, ...]:
+    async def source_databases(self, excluded: frozenset[str]) -> Listing:
         """Return the source's databases that hold user objects, those excluded left alone.
+
+        One that cannot be read counts as if it did: it is not known that it does not.
 
         :raises Unreachable: the source does not answer.
         """
@@ -123,11 +126,15 @@ class Observer:
             with translated(self.source):
                 admin = await self._sessions.get(self.source)
                 rows = await fetch(admin, query("databases"))
-                present = [row["name"] for row in rows if row["name"] not in excluded]
-                for name in present:
-                    if name not in self._with_objects and await self._has_objects(name):
-                        self._with_objects.add(name)
-        return tuple(name for name in present if name in self._with_objects)
+            wanted = [row for row in rows if row["name"] not in excluded]
+            present = [row["name"] for row in wanted if not row["invalid"]]
+            unread = [name for name in present if name not in self._with_objects]
+            refused = frozenset([name for name in unread if not await self._looked_into(name)])
+        return Listing(
+            databases=tuple(n for n in present if n in self._with_objects or n in refused),
+            refused=refused,
+            invalid=tuple(row["name"] for row in wanted if row["invalid"]),
+        )
 
     async def destination_databases(self) -> tuple[str, ...]:
         """Return the destination's databases that bear the mapping's marker.
@@ -141,6 +148,19 @@ class Observer:
                 return await marker.marked_databases(
                     admin, self.destination.mapping, server.identity.system_identifier
                 )
+
+    async def _looked_into(self, database: str) -> bool:
+        """Note whether a database of the source has user objects; False: it cannot be read."""
+        try:
+            with translated(self.source):
+                if await self._has_objects(database):
+                    self._with_objects.add(database)
+        except MigratorError:
+            return False  # its own observation says why
+        except Exception:
+            log.exception("not read", mapping=self.source.mapping, database=database)
+            return False
+        return True
 
     async def _has_objects(self, database: str) -> bool:
         connection = await self._sessions.get(self.source, database)

@@ -1,15 +1,29 @@
 """`pgmigrator check`: preflight once, for every database, changing nothing."""
 
 import asyncio
+from dataclasses import dataclass
 
-from pgmigrator.core.model import Observation, Problem, Severity
+import structlog
+
+from pgmigrator.core.model import Observation, Phase, Problem, Severity
 from pgmigrator.core.preflight import find_problems
 from pgmigrator.runtime import build
 from pgmigrator.settings import Settings
 
+log = structlog.get_logger()
+
 _ADDRESS = "correct HOST, PORT, USER and PASSWORD of the instance, and pg_hba.conf there"
 #: a pooler refuses the settings that our sessions begin with
 _POOLER = "a pooler answers there: set HOST and PORT of the instance to those of the server itself"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a mapping found."""
+
+    observations: list[Observation]
+    #: what is wrong with the list of its databases
+    problems: tuple[Problem, ...]
 
 
 async def check(settings: Settings, databases: tuple[str, ...]) -> dict[str, list[Problem]]:
@@ -18,16 +32,16 @@ async def check(settings: Settings, databases: tuple[str, ...]) -> dict[str, lis
     `databases` narrows the databases; empty means all.
     """
     found: dict[str, list[Problem]] = {}
-    for mapping, observations in (await look(settings)).items():
-        for obs in observations:
+    for mapping, seen in (await look(settings)).items():
+        for obs in seen.observations:
             if not databases or obs.database in databases:
-                found[f"{mapping}/{obs.database}"] = list(findings(obs))
-        if not observations:
-            found[mapping] = [_nothing_found(mapping)]
+                found[f"{mapping}/{obs.database}"] = list(_findings_alone(obs))
+        if seen.problems and not (databases and seen.observations):
+            found[mapping] = list(seen.problems)
     return found
 
 
-async def look(settings: Settings) -> dict[str, list[Observation]]:
+async def look(settings: Settings) -> dict[str, Look]:
     """Observe every database of every mapping once, and let go of the servers."""
     runners = build.runners(settings, build.Hooks())
     try:
@@ -36,7 +50,26 @@ async def look(settings: Settings) -> dict[str, list[Observation]]:
             observed = await asyncio.gather(*(runner.look() for runner in runners.values()))
     finally:
         await asyncio.gather(*(runner.close() for runner in runners.values()))
-    return dict(zip(runners, observed, strict=True))
+    return {
+        name: Look(observations, runner.list_problems(Phase.PREFLIGHT for _ in observations))
+        for (name, runner), observations in zip(runners.items(), observed, strict=True)
+    }
+
+
+def _findings_alone(obs: Observation) -> tuple[Problem, ...]:
+    """Return the findings of one database; what goes wrong there leaves those of the others."""
+    try:
+        return findings(obs)
+    except Exception as error:
+        log.exception("not checked", mapping=obs.mapping, database=obs.database)
+        problem = Problem(
+            check="checked",
+            severity=Severity.BLOCKS,
+            object=obs.database,
+            reason=f"the checks failed: {type(error).__name__}, see the log",
+            fix="report this; until then leave the database out with EXCLUDE_DATABASES",
+        )
+        return (problem,)
 
 
 def findings(obs: Observation) -> tuple[Problem, ...]:
@@ -56,13 +89,3 @@ def findings(obs: Observation) -> tuple[Problem, ...]:
         if facts is None
     )
     return silent or find_problems(obs)
-
-
-def _nothing_found(mapping: str) -> Problem:
-    return Problem(
-        check="databases",
-        severity=Severity.BLOCKS,
-        object=mapping,
-        reason="the source does not answer, or has no database with objects in it",
-        fix=f"see the log, or set PGMIGRATOR_MAPPINGS__{mapping.upper()}__DATABASES",
-    )

@@ -78,7 +78,8 @@ async def _exclusively(units: Sequence[Unit], *, ending: bool) -> AsyncIterator[
 
 def _pair(runner: MappingRunner, unit: Unit) -> DatabasePair:
     if unit.last is None or unit.last.names is None:
-        raise Unreachable(f"{unit.database} was not read yet; try again in a moment")
+        reason = (unit.last.source_error or unit.last.destination_error) if unit.last else ""
+        raise Unreachable(f"{unit.database} was not read yet; try again in a moment ({reason})")
     return DatabasePair(
         runner.observer.source, runner.observer.destination, unit.database, unit.last.names
     )
@@ -134,6 +135,21 @@ def _not_proved(proofs: Sequence[DrainProof]) -> Outcome:
 
 async def _switch(runner: MappingRunner, units: Sequence[Unit], command: Command) -> Outcome:
     """Prepare all; commit all only if all prove, else let those that were stopped run again."""
+    if command.databases is None and (missing := runner.report.blocking):
+        return Outcome(
+            status=OutcomeStatus.CONFLICT,
+            message="not switched: a database of the mapping may be missing; name those to switch",
+            blocking=tuple(
+                Blocker(
+                    database="*",
+                    object=each.problem.check,
+                    status="unknown",
+                    reason=each.problem.reason,
+                    fix=each.problem.fix,
+                )
+                for each in missing
+            ),
+        )
     pairs = [_pair(runner, unit) for unit in units]
     markers = [await _marker(pair) for pair in pairs]
     todo = [

@@ -6,16 +6,18 @@ action, and always ends in a report: the only thing that /status and /metrics sh
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
 import structlog
 
-from pgmigrator.core import preflight, summary
+from pgmigrator.core import listing, preflight, summary
 from pgmigrator.core.actions import Action, CreateSubscription
 from pgmigrator.core.decide import URGENT, Decision, decide, throttles
 from pgmigrator.core.gates import evaluate
-from pgmigrator.core.history import History, conclude, observe, with_copy_progress
+from pgmigrator.core.history import History, conclude, lost_sight, observe, with_copy_progress
+from pgmigrator.core.listing import Listing
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Environment, Observation, Phase, Policy, Problem
 from pgmigrator.core.report import (
@@ -67,9 +69,9 @@ class MappingRunner:
         self._actor = actor
         self._neighbours = neighbours
         self._dump_lock = dump_lock
-        self._listed: tuple[str, ...] = ()
-        #: why they could not be listed
-        self._unlisted = ""
+        self.listing = Listing()
+        #: databases that are known only because they refused us
+        self._doubted: set[str] = set()
         self._limit = asyncio.Semaphore(OBSERVED_AT_ONCE)
         self._ticking = asyncio.Lock()
 
@@ -92,11 +94,10 @@ class MappingRunner:
             unit = self.units[obs.database]
             copying = self._copying(observations, besides=unit.database)
             environment = replace(obs.environment, copying_databases=copying)
-            report = await self._settle_alone(unit, replace(obs, environment=environment))
-            if report is not None:
-                databases.append(report)
+            databases.append(await self._settle_alone(unit, replace(obs, environment=environment)))
+        listed = self.list_problems(report.phase for report in databases)
         self.report = reporting.mapping_report(
-            self.report, tuple(databases), observations, self.lease, self._unlisted
+            self.report, tuple(databases), observations, self.lease, listed
         )
 
     async def look(self) -> list[Observation]:
@@ -106,6 +107,10 @@ class MappingRunner:
         self._announce(observations)
         shared = self._neighbours.environment(self.name)
         return [self._with_environment(obs, shared) for obs in observations]
+
+    def list_problems(self, phases: Iterable[Phase]) -> tuple[Problem, ...]:
+        """Say what is wrong with the list of databases, given the phases of those known."""
+        return listing.problems(self.name, self.listing, tuple(phases))
 
     def _with_environment(self, obs: Observation, shared: Environment) -> Observation:
         """Add what the neighbours bring, now that this mapping has announced its own."""
@@ -141,7 +146,8 @@ class MappingRunner:
         wanted = self.mapping.databases
         if wanted is None:
             await self._read_list()
-            wanted = (*self._listed, *await self._marked())
+            wanted = (*self.listing.databases, *await self._marked())
+            self._forget_strangers(wanted)
         for database in wanted:
             if database not in self.units:
                 history = History(started_at=time.time(), phase_since=time.time())
@@ -152,12 +158,20 @@ class MappingRunner:
             found = await self.observer.source_databases(frozenset(self.mapping.exclude_databases))
         except (MigratorError, TimeoutError) as error:
             reason = str(error) or "the source did not answer in time"
-            if reason != self._unlisted:
+            if reason != self.listing.error:
                 log.warning("databases not listed", mapping=self.name, reason=reason)
-            self._unlisted = reason
+            self.listing = replace(self.listing, error=reason)
             return
-        self._unlisted = ""
-        self._listed = found
+        self.listing = found
+
+    def _forget_strangers(self, wanted: tuple[str, ...]) -> None:
+        """Let go of what had refused us, and now proves to hold nothing, or is gone."""
+        refused = self.listing.refused
+        self._doubted |= {name for name in refused if name not in self.units}
+        for database in self._doubted - refused:
+            self._doubted.discard(database)
+            if database not in wanted and not self.units[database].running:
+                del self.units[database]
 
     async def _marked(self) -> tuple[str, ...]:
         """What the markers on the destination name can be ended although the source lost it."""
@@ -228,15 +242,16 @@ class MappingRunner:
 
     # --- decide, assert_safe, act ---------------------------------------------------------------
 
-    async def _settle_alone(self, unit: Unit, obs: Observation) -> DatabaseReport | None:
-        """Settle one database; what goes wrong in it leaves its last report to grow stale."""
+    async def _settle_alone(self, unit: Unit, obs: Observation) -> DatabaseReport:
+        """Settle one database; what goes wrong in it makes it unknown, and stops no other."""
         try:
             return await self._settle(unit, obs)
-        except Exception:
+        except Exception as error:
             log.exception("database not settled", mapping=self.name, database=unit.database)
             self._actor.count_error("unexpected")
-            last = (report for report in self.report.databases if report.name == unit.database)
-            return next(last, None)
+            reason = f"its state could not be worked out: {type(error).__name__}, see the log"
+            unit.history = lost_sight(unit.history, obs)
+            return summary.unsettled(obs, unit.history, reason)
 
     async def _settle(self, unit: Unit, obs: Observation) -> DatabaseReport:
         unit.history = observe(unit.history, obs)

@@ -38,23 +38,26 @@ def mapping_report(
     databases: tuple[DatabaseReport, ...],
     observations: list[Observation],
     lease: Lease,
-    unlisted: str,
+    listed: tuple[Problem, ...],
 ) -> MappingReport:
     """Return the report of this tick, given the one of the tick before.
 
-    `unlisted` says why the source's databases could not be listed; "" if they were.
+    `listed` is what is wrong with the list of the databases.
     """
-    phase = least_advanced(tuple(database.phase for database in databases))
+    phases = tuple(database.phase for database in databases)
     now = time.time()
+    missing = [problem.reason for problem in listed if problem.severity is Severity.BLOCKS]
+    # one that is missing from the list may be in any phase
+    phase = least_advanced((*phases, Phase.UNKNOWN) if missing else phases)
     blocked = [obs.source.blocked_sessions for obs in observations if obs.source]
     return replace(
         before,
         phase=phase,
         phase_since=before.phase_since if phase is before.phase else now,
-        source=_server(before.source, observations, "source", unlisted),
+        source=_server(before.source, observations, "source", "; ".join(missing)),
         destination=_server(before.destination, observations, "destination"),
         databases=databases,
-        problems=_problems(before, databases, lease, unlisted, now),
+        problems=_problems(before, listed, lease, now),
         lease_held=lease.held,
         observed_at=now,
         source_sessions_blocked=max(blocked, default=None),
@@ -73,11 +76,7 @@ def _server(
 
 
 def _problems(
-    before: MappingReport,
-    databases: tuple[DatabaseReport, ...],
-    lease: Lease,
-    unlisted: str,
-    now: float,
+    before: MappingReport, listed: tuple[Problem, ...], lease: Lease, now: float
 ) -> tuple[OpenProblem, ...]:
     """What concerns the mapping as a whole."""
     found = []
@@ -91,17 +90,7 @@ def _problems(
                 fix="only the holder acts; this daemon takes over when the other one is gone",
             )
         )
-    if not databases:
-        variable = f"PGMIGRATOR_MAPPINGS__{before.name.upper()}__DATABASES"
-        found.append(
-            Problem(
-                check="databases",
-                severity=Severity.DEGRADES,
-                object=before.name,
-                reason=unlisted or "no database was found on the source yet",
-                fix=f"make the source answer; or name the databases in {variable}",
-            )
-        )
+    found.extend(listed)
     since = {known.id: known.since for known in before.problems}
     return tuple(
         OpenProblem(problem=p, since=since.get(f"{p.check}:{p.object}", now)) for p in found

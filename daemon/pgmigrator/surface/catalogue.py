@@ -234,7 +234,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     _of_mappings(
         "mapping_cutover_ready",
-        "1 if every database of the mapping is ready.",
+        "1 if every database of the mapping is ready, and none is missing.",
         lambda m: _one(m.ready),
     ),
     _of_databases(

@@ -263,6 +263,8 @@ class CutoverDocument(TypedDict):
     #: since when every database has been ready
     since: Instant | None
     blocking: list[BlockingDocument]
+    #: what concerns the mapping as a whole; one that blocks keeps the light off
+    problems: list[ProblemDocument]
     databases: list[CutoverDatabaseDocument]
 
 

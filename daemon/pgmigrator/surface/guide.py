@@ -41,6 +41,9 @@ def render(
         context=context,
     )
     word, table = _light(databases)
+    if facts.every and mapping.blocking:
+        reasons = (f"{each.problem.reason} ({each.problem.fix})" for each in mapping.blocking)
+        word, table = "NOT READY", "\n\n".join((*reasons, table))
     numbered = (f"## {i}. {step(facts)}" for i, step in enumerate(_STEPS, start=1))
     return "\n\n".join(
         (

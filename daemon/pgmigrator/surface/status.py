@@ -182,6 +182,7 @@ def cutover(mapping: MappingReport) -> d.CutoverDocument:
             for database in mapping.databases
             for gate in database.blocking
         ],
+        "problems": _problems(mapping.problems),
         "databases": [
             {
                 "name": database.name,

@@ -1,0 +1,60 @@
+"""Which databases a mapping's source has, and what is known of those that cannot be looked into."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pgmigrator.core.model import Phase, Problem, Severity
+from pgmigrator.core.names import quote_identifier
+
+#: the source may be gone by then, and a database that is new there is none of the migration's
+_OVER = frozenset({Phase.SWITCHED, Phase.COMPLETED})
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The source's databases; those that the settings exclude are left alone."""
+
+    #: they hold user objects, or may: those that refuse us are among them
+    databases: tuple[str, ...] = ()
+    #: of these, the ones of which it is not known because they could not be read
+    refused: frozenset[str] = frozenset()
+    #: what an interrupted DROP DATABASE left: nobody can connect to them any more
+    invalid: tuple[str, ...] = ()
+    #: why the list could not be read, so that databases may be missing; "" if it was
+    error: str = ""
+
+
+def problems(mapping: str, listing: Listing, phases: Collection[Phase]) -> tuple[Problem, ...]:
+    """Say what is wrong with the list itself; `phases` are those of the databases known."""
+    found = [
+        Problem(
+            check="invalid_database",
+            severity=Severity.DEGRADES,
+            object=database,
+            reason="a DROP DATABASE of it was interrupted on the source: nobody can connect to it"
+            " any more, and it cannot be migrated",
+            fix=f"on the source: DROP DATABASE {quote_identifier(database)}; or leave it out with"
+            f" {_variable(mapping, 'EXCLUDE_DATABASES')}",
+        )
+        for database in listing.invalid
+    ]
+    if phases and (not listing.error or _OVER.issuperset(phases)):
+        return tuple(found)
+    reason = listing.error or "no database with objects in it was found on the source yet"
+    if phases:
+        reason = f"the source's databases could not be listed, some may be missing: {reason}"
+    found.append(
+        Problem(
+            check="databases",
+            severity=Severity.BLOCKS,
+            object=mapping,
+            reason=reason,
+            fix="make the source answer; or name the databases in"
+            f" {_variable(mapping, 'DATABASES')}",
+        )
+    )
+    return tuple(found)
+
+
+def _variable(mapping: str, name: str) -> str:
+    return f"PGMIGRATOR_MAPPINGS__{mapping.upper()}__{name}"

@@ -1,0 +1,64 @@
+"""Every database is in every report, whatever goes wrong; what is missing puts the light off."""
+
+from dataclasses import replace
+
+import pytest
+
+from pgmigrator.core import preflight
+from pgmigrator.core.listing import Listing, problems
+from pgmigrator.core.model import Observation, Phase, Problem, Severity
+from tests.unit import builders
+from tests.unit.test_stale_observation import nothing, runner
+
+READY = (Phase.READY,)
+
+
+async def test_what_cannot_be_settled_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in the very first tick; the other database is settled as ever."""
+
+    def stumbling(obs: Observation) -> tuple[Problem, ...]:
+        if obs.database == "other":
+            raise TypeError("a bytes-like object is required")
+        return ()
+
+    made, _ = runner(nothing, builders.streaming(), '["shop", "other"]')
+    made._actor.count_error = lambda _: None
+    monkeypatch.setattr(preflight, "find_problems", stumbling)
+    for _ in range(2):
+        await made.tick()
+        reports = {report.name: report for report in made.report.databases}
+        assert reports["shop"].phase is not Phase.UNKNOWN
+        assert reports["other"].phase is Phase.UNKNOWN
+        assert not reports["other"].ready
+        assert "TypeError" in reports["other"].reason
+        assert made.report.phase is Phase.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("listing", "phases", "found"),
+    [
+        (Listing(), READY, []),
+        (Listing(), (), [("databases", Severity.BLOCKS)]),
+        (Listing(error="no"), READY, [("databases", Severity.BLOCKS)]),
+        (Listing(error="no"), (*READY, Phase.SWITCHED), [("databases", Severity.BLOCKS)]),
+        # by then nothing of the source is waited for
+        (Listing(error="no"), (Phase.SWITCHED, Phase.COMPLETED), []),
+        (Listing(invalid=("dead",)), READY, [("invalid_database", Severity.DEGRADES)]),
+    ],
+)
+def test_a_list_that_was_not_read_is_a_problem(
+    listing: Listing, phases: tuple[Phase, ...], found: list[tuple[str, Severity]]
+) -> None:
+    assert [(p.check, p.severity) for p in problems("orders", listing, phases)] == found
+
+
+async def test_a_mapping_is_not_ready_while_its_list_is_not_read() -> None:
+    made, _ = runner(nothing, builders.streaming())
+    await made.tick()
+    green = replace(made.report.databases[0], phase=Phase.READY, ready=True)
+    report = replace(made.report, databases=(green,))
+    assert report.ready
+    made.listing = Listing(error="no")
+    await made.tick()
+    assert made.report.phase is Phase.UNKNOWN
+    assert not replace(made.report, databases=(green,)).ready
