@@ -342,6 +342,17 @@ async def test_a_server_that_is_silent_is_a_finding(environment: dict[str, str])
     assert "HOST, PORT" in found.fix
 
 
+#: types whose parts decide whether they can be compared
+NESTED = (
+    "CREATE TYPE with_json AS (i int, j json[])",
+    "CREATE DOMAIN shallow_json AS json",
+    "CREATE DOMAIN deep_json AS shallow_json",
+    "CREATE DOMAIN shallow_text AS text",
+    "CREATE DOMAIN deep_text AS shallow_text",
+    "CREATE TYPE comparable AS (j jsonb, t deep_text)",
+)
+
+
 async def test_full_is_proposed_exactly_where_it_helps(
     two: Pair, environment: dict[str, str]
 ) -> None:
@@ -352,11 +363,16 @@ async def test_full_is_proposed_exactly_where_it_helps(
         "p": "i int, p point",
         "x": "i int, x xml",
         "a": "i int, a json[]",
+        "c": "i int, c with_json",
+        "d": "i int, d deep_json",
+        "w": "i int, w j[]",
+        "m": "i int, m comparable, n deep_text[]",
         "g": "i int, g int GENERATED ALWAYS AS (i * 2) STORED",
         "late": "i int PRIMARY KEY DEFERRABLE, j json",
     }
     with provoked(two, CASES[0]):
         here = two.source.dsn(DATABASE)
+        run_all(here, NESTED)
         run_all(here, tuple(f"CREATE TABLE {name} ({text})" for name, text in columns.items()))
         proposed = await _identity_fixes(environment)
         assert proposed.keys() == set(columns)
@@ -364,7 +380,8 @@ async def test_full_is_proposed_exactly_where_it_helps(
         left = await _identity_fixes(environment)
     helps = {name for name, fix in proposed.items() if "REPLICA IDENTITY FULL;" in fix}
     assert set(columns) - left.keys() == helps
-    assert "plain" in helps
+    assert {"plain", "compared", "m"} <= helps
+    assert not {"c", "d", "w"} & helps
     assert all("ADD PRIMARY KEY" in proposed[name] for name in left)
     assert not any("REPLICA IDENTITY FULL;" in fix for fix in left.values())
 

@@ -435,3 +435,25 @@ async def test_rows_are_not_read_from_a_flood(
     assert len(counts.tables) == len(wide.tables)
     assert counts.differing == {}
     assert counts.equal == {}
+
+
+#: what audits DDL and logins, as far as it is ours: the table is replicated like any other
+AUDIT: tuple[LiteralString, ...] = (
+    "CREATE FUNCTION shop.audit() RETURNS event_trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN IF current_setting('application_name') LIKE 'pgmigrator/%' THEN"
+    " INSERT INTO shop.item SELECT coalesce(max(id), 0) + 1, tg_tag FROM shop.item;"
+    " END IF; END $$",
+    "CREATE EVENT TRIGGER ddl ON ddl_command_end EXECUTE FUNCTION shop.audit()",
+    "CREATE EVENT TRIGGER login ON login EXECUTE FUNCTION shop.audit()",
+)
+
+
+async def test_no_event_trigger_of_the_destination_runs_on_what_we_do(
+    replicated: Replicated,
+) -> None:
+    replicated.on_destination(*AUDIT)
+    counts = await count_rows(replicated.pair, replicated.tables, pause=nullcontext())
+    assert (counts.deltas, replicated.read_destination("SELECT count(*) FROM shop.item")) == (
+        (),
+        [(1000,)],
+    )

@@ -665,3 +665,31 @@ def test_parallel_apply_counts_only_where_the_source_can_stream_so() -> None:
     assert fired("destination_headroom", change(FRESH, tight)) == []
     newer = {**tight, "source.server.version_num": 160_014}
     assert fired("destination_headroom", change(FRESH, newer)) == [(BLOCKS, "destination")]
+
+
+LATIN1 = change(database(), {"encoding": "LATIN1"})
+
+
+@pytest.mark.parametrize(
+    ("base", "changes"),
+    [
+        (FRESH, {"destination.database": LATIN1, "destination.has_user_objects": True}),
+        (FRESH, {"destination.database": LATIN1, "destination.other_mapping": "theirs"}),
+        (
+            FRESH,
+            {
+                "source.tables": MANY[:1000],
+                "destination.database": database(),
+                "destination.has_user_objects": True,
+            },
+        ),
+        (ADOPTED, {"destination.has_user_objects": True}),
+    ],
+)
+def test_nobody_is_told_to_drop_what_holds_somebody_elses_objects(
+    base: Observation, changes: dict[str, object]
+) -> None:
+    found = [p for p in find_problems(change(base, changes)) if p.severity is BLOCKS]
+    assert [p.check for p in found if p.check.endswith(("_database", "_empty"))]
+    assert not any("DROP DATABASE" in p.fix for p in found)
+    assert not any("empty database" in p.reason for p in found)

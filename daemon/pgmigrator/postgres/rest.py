@@ -35,7 +35,6 @@ OPTIONS = {
     "transaction_timeout": "0",
     "check_function_bodies": "off",
     "client_min_messages": "warning",
-    "event_triggers": "off",
 }
 #: how long one object is tried against the locks of others
 PATIENCE_SECONDS = 600.0

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pgmigrator.core import plan
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation
+from pgmigrator.core.model import DatabaseProperties, Observation
 from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.preflight.finding import (
     BLOCKS,
@@ -56,6 +56,14 @@ def destination_database(obs: Observation) -> Iterator[Found]:
             "the destination has a database of that name with objects in it",
             "rename or drop it there, or leave the database out with EXCLUDE_DATABASES",
         )
+    else:
+        yield from _unlike(obs, there, here)
+
+
+def _unlike(
+    obs: Observation, there: DatabaseProperties, here: DatabaseProperties
+) -> Iterator[Found]:
+    """Name what a database of the destination, empty and nobody's, has otherwise."""
     alike = ("encoding", "collate", "ctype", "locale_provider", "locale")
     differences = [
         f"{name} {getattr(there, name)} instead of {getattr(here, name)}"
@@ -88,7 +96,8 @@ def adopted_database_stays_empty(obs: Observation) -> Iterator[Found]:
             BLOCKS,
             obs.database,
             "somebody created objects in the database after it was adopted empty",
-            f"on the destination: DROP DATABASE {quote_identifier(obs.database)}",
+            "move them out of it, to another database of the destination; or, if they are to stay:"
+            f" on the destination: ALTER DATABASE {quote_identifier(obs.database)} RENAME TO ...;",
         )
 
 
@@ -256,8 +265,9 @@ def lock_table(obs: Observation) -> Iterator[Found]:
 
 
 def _is_adopted(obs: Observation) -> bool:
-    """Tell whether the schema is still to be restored into a database that we did not create."""
-    if obs.destination is None or obs.destination.database is None:
+    """Tell whether the schema is still to be restored into an empty one that we did not create."""
+    there = obs.destination
+    if there is None or there.database is None or there.other_mapping or there.has_user_objects:
         return False
     return obs.marker is None or not (obs.marker.created or obs.marker.steps)
 

@@ -2,9 +2,37 @@
 -- Not usable: no primary key, a deferrable one, REPLICA IDENTITY NOTHING, an identity index that
 -- was dropped, FULL with a type that has no equality (apply could not find the row), an identity
 -- with a generated column (it is not published: UPDATE fails from 18 on, and apply before that).
-WITH generated AS MATERIALIZED (
+WITH RECURSIVE generated AS MATERIALIZED (
     SELECT attrelid, attnum, attname FROM pg_attribute
      WHERE attgenerated <> '' AND attnum > 0 AND NOT attisdropped
+), part AS (
+    -- domains, arrays and rows compare by their parts
+    SELECT DISTINCT atttypid AS type, atttypid AS part FROM pg_attribute
+     WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped
+     UNION
+    SELECT p.type, next.part
+      FROM part p
+      JOIN pg_type t ON t.oid = p.part
+     CROSS JOIN LATERAL (
+           SELECT t.typbasetype WHERE t.typtype = 'd'
+            UNION ALL SELECT t.typelem WHERE t.typcategory = 'A' AND t.typtype = 'b'
+            UNION ALL SELECT atttypid FROM pg_attribute
+                       WHERE t.typtype = 'c' AND attrelid = t.typrelid AND attnum > 0
+                         AND NOT attisdropped) next(part)
+), incomparable AS MATERIALIZED (
+    SELECT DISTINCT p.type
+      FROM part p
+      JOIN pg_type e ON e.oid = p.part
+     WHERE e.typtype = 'b' AND e.typcategory <> 'A'
+       AND NOT EXISTS (SELECT FROM pg_opclass o
+                         JOIN pg_am m ON m.oid = o.opcmethod AND m.amname IN ('btree', 'hash')
+                        WHERE o.opcdefault
+                          AND (o.opcintype = e.oid
+                               OR EXISTS (SELECT FROM pg_cast k
+                                           WHERE k.castsource = e.oid
+                                             AND k.casttarget = o.opcintype
+                                             AND k.castmethod = 'b'
+                                             AND k.castcontext = 'i')))
 )
 SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
        rn.nspname::text AS root_schema, r.relname::text AS root_name,
@@ -55,22 +83,8 @@ SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
        ELSE coalesce(
             (SELECT 'type ' || min(format_type(a.atttypid, NULL)) || ' has no equality'
                FROM pg_attribute a
-               JOIN pg_type t ON t.oid = a.atttypid
-               JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
-               -- an array compares by its elements
-               JOIN pg_type e ON e.oid = CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END
-              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                AND e.typtype = 'b'
-                AND NOT EXISTS (SELECT FROM pg_opclass o
-                                  JOIN pg_am m ON m.oid = o.opcmethod
-                                   AND m.amname IN ('btree', 'hash')
-                                 WHERE o.opcdefault
-                                   AND (o.opcintype = e.oid
-                                        OR EXISTS (SELECT FROM pg_cast k
-                                                    WHERE k.castsource = e.oid
-                                                      AND k.casttarget = o.opcintype
-                                                      AND k.castmethod = 'b'
-                                                      AND k.castcontext = 'i')))),
+               JOIN incomparable ON incomparable.type = a.atttypid
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
             (SELECT 'column ' || quote_ident(min(g.attname)) || ' is generated, and so not published'
                FROM generated g
               WHERE g.attrelid = c.oid
