@@ -108,6 +108,36 @@ def test_a_late_write_shows_within_two_ticks_and_holds_complete_back(
     assert shop.value(pair.source, "SELECT count(*) FROM pg_replication_slots") == 0
 
 
+def test_what_the_last_count_found_holds_drain_and_switch_back(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    pair = fresh_pair(source=shop.SOURCE)
+    shop.create(pair.source, rows=100)
+    running = daemon(orders(pair))
+    running.start()
+    running.wait_phase("ready")
+    shop.execute(pair.destination, "DELETE FROM logged WHERE ctid = '(0,1)'")
+    running.kill()  # the next one counts at once
+    running.start()
+    running.wait(
+        lambda document: any(
+            (gate["name"], gate["status"]) == ("row_counts_match", "fail")
+            for gate in document["gates"]
+        ),
+        "a count that differs",
+        "/status/orders/shop",
+    )
+    for verb in ("drain", "switch"):
+        status, outcome = running.post(verb)
+        assert status == 409, outcome
+        (blocker,) = outcome["blocking"]
+        assert '"logged" had 50 rows on the source and 49' in blocker["reason"]
+    shop.execute(pair.destination, "INSERT INTO logged VALUES ('line 1')")
+    running.wait_phase("ready")
+    status, outcome = running.post("switch")
+    assert status == 200, outcome
+
+
 def test_the_setting_complete_waits_for_the_switch(
     fresh_pair: PairFactory, daemon: Callable[..., Daemon]
 ) -> None:

@@ -14,6 +14,7 @@ from pgmigrator.core.drain import (
     what_is_not_covered,
     who_can_write,
 )
+from pgmigrator.core.known import Known
 from pgmigrator.core.marker import Marker, ServerIdentity
 from pgmigrator.core.model import SchemaItem, Sequence
 from pgmigrator.core.names import TableName
@@ -74,6 +75,12 @@ def test_the_evidence_is_a_proof() -> None:
         ({"enabled": False}, "disabled"),
         ({"worker_running": False}, "apply worker"),
         ({"counters": {"apply_error_count": 1}}, "apply_error_count"),
+        ({"known": Known(rows=("table x had 99 rows",))}, "had 99 rows"),
+        ({"known": Known(conflicts={"confl_update_missing": 1})}, "confl_update_missing 1"),
+        (
+            {"counters": (counted := {"confl_update_missing": 2}), "counters_before": counted},
+            "confl_update_missing 2",
+        ),
         (
             {"counters": {"stats_reset": "b"}, "counters_before": {"stats_reset": "a"}},
             "stats_reset",

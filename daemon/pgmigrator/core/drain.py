@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pgmigrator.core.drift import drifts
+from pgmigrator.core.known import Known
 from pgmigrator.core.marker import Marker, ServerIdentity
 from pgmigrator.core.model import SchemaItem, Sequence
 from pgmigrator.core.names import TableName
@@ -81,6 +82,8 @@ class Evidence:
     #: error and conflict counters of the subscription before the LSN, and now
     counters_before: Mapping[str, object] = field(default_factory=dict)
     counters: Mapping[str, object] = field(default_factory=dict)
+    #: what was known to differ before
+    known: Known = field(default_factory=Known)
 
 
 def who_can_write(writers: Writers, *, allow_idle: bool) -> Iterator[str]:
@@ -105,6 +108,10 @@ def what_is_missing(
     yield from _servers(evidence, marker)
     yield from _stream(evidence)
     yield from _tables(evidence, excluded)
+    if evidence.known.rows:
+        yield from evidence.known.rows[:NAMED]
+        if (more := len(evidence.known.rows) - NAMED) > 0:
+            yield f"{more} more tables differ"
     if evidence.differences:
         found = [f"{drift.object}: {drift.reason}" for drift in drifts(evidence.differences)]
         yield f"the schema differs: {_some(found)}; make both sides equal"
@@ -174,6 +181,12 @@ def _stream(evidence: Evidence) -> Iterator[str]:
     before, now = evidence.counters_before, evidence.counters
     if risen := [name for name in now if now[name] != before.get(name)]:
         yield f"changed during the drain: {_some(risen)}; the destination's log says why"
+    conflicts = dict(evidence.known.conflicts)
+    for name, count in now.items():
+        if name.startswith("confl_") and isinstance(count, int) and count:
+            conflicts[name] = max(count, conflicts.get(name, 0))
+    if counted := [f"{name} {count}" for name, count in sorted(conflicts.items())]:
+        yield f"conflicts were counted: {_some(counted)}; see the gate no_conflicts"
 
 
 def _tables(evidence: Evidence, excluded: frozenset[TableName]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from psycopg.rows import DictRow
 from pgmigrator.core import drain as core
 from pgmigrator.core.drain import Evidence, OtherSession, Writers
 from pgmigrator.core.insert_only import doubt
+from pgmigrator.core.known import Known
 from pgmigrator.core.marker import Marker, ServerIdentity, Step
 from pgmigrator.core.names import TableName, format_lsn
 from pgmigrator.core.report import DrainProof
@@ -58,11 +59,13 @@ async def drain(
     timeout_seconds: float = 30,
     allow_idle: bool = False,
     excluded: frozenset[TableName] = frozenset(),
+    known: Known | None = None,
 ) -> DrainProof:
     """Try to prove that the destination has everything that the source has.
 
     Sets the sequences a last time. `allow_idle` accepts other sessions that are idle. `excluded`
     are the tables that the settings leave out; any other that is not replicated prevents a proof.
+    So does what is `known` to differ.
 
     :raises Unreachable: a side does not answer.
     """
@@ -75,6 +78,7 @@ async def drain(
             timeout_seconds=timeout_seconds,
             allow_idle=allow_idle,
             excluded=excluded,
+            known=known,
         )
 
 
@@ -112,6 +116,7 @@ async def prove(
     timeout_seconds: float,
     allow_idle: bool,
     excluded: frozenset[TableName],
+    known: Known | None = None,
 ) -> DrainProof:
     """Run a drain over sessions that are open already."""
     started = time.monotonic()
@@ -121,7 +126,7 @@ async def prove(
     if not subscription.get("enabled"):
         deadline = started  # nothing will ever confirm
     first, unconfirmed = await _confirm(on, deadline)
-    evidence = await _evidence(on, subscription, created=marker.created)
+    evidence = await _evidence(on, subscription, known or Known(), created=marker.created)
     writers.append(await _writers(on))
     last, still_unconfirmed = await _confirm(on, deadline)
     synchronized, behind = await _set_sequences(on)
@@ -201,7 +206,7 @@ async def _subscription(on: Sides) -> DictRow:
     return rows[0] if rows else {}
 
 
-async def _evidence(on: Sides, before: DictRow, *, created: bool) -> Evidence:
+async def _evidence(on: Sides, before: DictRow, known: Known, *, created: bool) -> Evidence:
     names = on.pair.names
     tables = await fetch(on.source, query("source_tables"))
     publications = [
@@ -240,6 +245,7 @@ async def _evidence(on: Sides, before: DictRow, *, created: bool) -> Evidence:
         differences=await fingerprint.compare(on.source, on.destination, created=created),
         counters_before=before.get("counters") or {},
         counters=now.get("counters") or {},
+        known=known,
         **rest,
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
+from pgmigrator.core.known import Known
 from pgmigrator.core.marker import Marker, Step, Switch
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import DrainProof
@@ -43,6 +44,7 @@ async def prepare(
     timeout_seconds: float = 30,
     allow_idle: bool = False,
     excluded: frozenset[TableName] = frozenset(),
+    known: Known | None = None,
 ) -> Prepared:
     """Drain, and if that proves, stop the subscription and look for late writes.
 
@@ -55,7 +57,12 @@ async def prepare(
     name = pair.names.subscription
     async with sides(pair) as on:
         proof = await prove(
-            on, marker, timeout_seconds=timeout_seconds, allow_idle=allow_idle, excluded=excluded
+            on,
+            marker,
+            timeout_seconds=timeout_seconds,
+            allow_idle=allow_idle,
+            excluded=excluded,
+            known=known,
         )
         if not proof.proved:
             return Prepared(proof)

@@ -12,6 +12,7 @@ import structlog
 
 from pgmigrator.core import insert_only, plan, resync
 from pgmigrator.core.commands import Blocker, Command, Outcome, OutcomeStatus, Verb
+from pgmigrator.core.known import Known, known
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import DrainProof
@@ -114,6 +115,7 @@ async def _drain_one(runner: MappingRunner, unit: Unit, command: Command) -> Dra
         pair,
         await _marker(pair),
         excluded=_excluded(unit),
+        known=_known(unit),
         timeout_seconds=command.timeout_seconds,
         allow_idle=command.allow_idle,
     )
@@ -185,6 +187,7 @@ async def _prepare(
         pair,
         marker,
         excluded=_excluded(unit),
+        known=_known(unit),
         timeout_seconds=command.timeout_seconds,
         allow_idle=command.allow_idle,
     )
@@ -207,6 +210,11 @@ async def _abort(
 def _excluded(unit: Unit) -> frozenset[TableName]:
     """Tables that the settings leave out on purpose."""
     return plan.excluded(unit.last) if unit.last else frozenset()
+
+
+def _known(unit: Unit) -> Known | None:
+    """What the ticks have found to differ."""
+    return known(unit.last, unit.row_counts, unit.history) if unit.last else None
 
 
 async def _unswitch(runner: MappingRunner, units: Sequence[Unit], _: Command) -> Outcome:
