@@ -8,7 +8,7 @@ from psycopg.sql import SQL, Identifier
 
 from pgmigrator.core.marker import Marker, ServerIdentity, Step
 from pgmigrator.errors import InvariantBroken, Refused
-from pgmigrator.postgres import database, finish
+from pgmigrator.postgres import database, fingerprint, finish
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.connect import Endpoint, session
 from pgmigrator.postgres.failures import Failure
@@ -196,6 +196,25 @@ async def test_finished_as_on_the_source(ends: Ends) -> None:
         await finish.reset_own_settings(ours, "postgres", NAME)
     with psycopg.connect(ends.servers[1].dsn(NAME)) as connection:
         assert connection.execute("SHOW lock_timeout").fetchone() == ("10ms",)
+
+
+async def test_a_source_that_is_made_read_only_does_not_make_the_destination_so(ends: Ends) -> None:
+    await ends.create()
+    read_only = SQL("default_transaction_read_only = on")
+    for server in ends.servers:
+        execute(server.dsn(), "CREATE ROLE reader")
+    for whose in (SQL("DATABASE {}"), SQL("ROLE reader IN DATABASE {}")):
+        statement = SQL("ALTER {} SET {}").format(whose.format(Identifier(NAME)), read_only)
+        execute(ends.servers[0].dsn(), statement)
+    assert await done(ends, created=True) == ()
+    found = properties(ends.servers[1])
+    assert found is not None
+    assert found[8] is None
+    async with (
+        session(ends.source, NAME, "test") as here,
+        session(ends.destination, NAME, "test") as there,
+    ):
+        assert await fingerprint.compare(here, there) == ()
 
 
 async def test_an_adopted_database_keeps_what_it_has(ends: Ends) -> None:

@@ -23,6 +23,8 @@ OWN_SETTINGS = (
     "transaction_timeout=0",
     "default_transaction_read_only=off",
 )
+#: what the source gets for the cutover, and the destination must not have
+NOT_CARRIED = frozenset({"default_transaction_read_only"})
 
 
 async def finish(
@@ -129,7 +131,7 @@ def _settings(
     found = {(row["role"], row["setting"].partition("=")[0]) for row in ours["database_settings"]}
     for row in theirs["database_settings"]:
         name = row["setting"].partition("=")[0]
-        if row in ours["database_settings"] or row["role"] == own_role:
+        if row in ours["database_settings"] or row["role"] == own_role or name in NOT_CARRIED:
             continue
         if not created and (row["role"], name) in found:
             continue

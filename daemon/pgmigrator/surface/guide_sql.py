@@ -61,7 +61,11 @@ def verify(facts: Facts) -> str:
         (
             "SELECT subname, subenabled FROM pg_subscription",
             f" WHERE subname ~ '{_pattern(facts)}';",
-            "SHOW default_transaction_read_only;",
+            "SELECT d.datname, r.rolname, setting",
+            "  FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase",
+            "  LEFT JOIN pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) setting",
+            " WHERE setting LIKE 'default_transaction_read_only=%' AND setting NOT LIKE '%=off'",
+            f"   AND (s.setdatabase = 0 OR d.datname IN ({_in(facts.databases)}));",
         ),
     )
 

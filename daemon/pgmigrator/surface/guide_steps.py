@@ -82,7 +82,7 @@ or `ROLLBACK PREPARED`:
 **your change to the source**: the daemon never makes it, and a dump of the source with `--create`
 will show it. It has limits: only new sessions obey, and any session may switch it off for itself,
 so it does not replace stopping them. Do it after the light is green, end the sessions as above, and
-keep the second block for going back.
+keep the second block for going back. This setting is never carried over to the destination.
 
 {sql.read_only(facts)}
 
@@ -148,8 +148,8 @@ def verify(facts: Facts) -> str:
 Each says `"phase": "switched"` and `"late_writes": 0`. A late write is one that somebody made on
 the source after the switch: find that client and stop it; it is not on the destination.
 
-On the destination, in each database: the subscription is off (`f`), and transactions may write
-(`off`):
+On the destination, in each database: the subscription is off (`f`), and nothing makes transactions
+read-only but what you know of (`SHOW` would tell of your own session only):
 
 {sql.verify(facts)}
 

@@ -1,6 +1,7 @@
 -- The database itself: its owner, its privileges by how they differ from those of a new database, and
--- its settings. Those of our own roles are the daemon's, and so is its marker. Values can be secrets:
--- they are compared by a hash with a salt that nobody knows.
+-- its settings. Those of our own roles are the daemon's, and so is its marker. That the source is made
+-- read-only for the cutover must not make the destination so. Values can be secrets: they are compared
+-- by a hash with a salt that nobody knows.
 WITH this AS (
     SELECT oid, datdba, coalesce(datacl, acldefault('d', datdba)) AS acl,
            acldefault('d', datdba) AS born, 'database ' || quote_ident(datname) AS object
@@ -29,5 +30,5 @@ SELECT this.object, 'option',
   JOIN pg_db_role_setting s ON s.setdatabase = this.oid
  CROSS JOIN LATERAL unnest(s.setconfig) item
   LEFT JOIN pg_roles r ON r.oid = s.setrole
- WHERE item NOT LIKE 'pgmigrator.%%'
+ WHERE item NOT LIKE 'pgmigrator.%%' AND item NOT LIKE 'default_transaction_read_only=%%'
    AND (s.setrole = 0 OR r.rolname <> ALL (%(own)s))
