@@ -1,17 +1,18 @@
 """What provokes each check of the preflight, and what it then says: one table.
 
-A case is real where its statements alone make the check fire. Where a server of that version, or of
-that kind, cannot be had here, `simulated` changes what was observed on real servers, as it would
-read there; SIMULATED names the checks that are never provoked for real, ELSEWHERE those that need a
-migration under way and are provoked by a test of their own.
+A case is real where its statements, settings and servers alone make the check fire: every check has
+one that is. What no SQL makes is written into the catalogs, which the daemon then reads like any
+other row. Where a server was built without what a further case needs, `simulated` changes what was
+observed, as it would read there. Checks that need a migration under way in full are provoked by
+tests of their own: ELSEWHERE, in test_preflight.py.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pgmigrator.core.conditions import CollationVersion, Thing
-from pgmigrator.core.marker import Marker, ServerIdentity, Step
+from pgmigrator.core.conditions import CollationVersion
+from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Severity
 
 BLOCKS, DEGRADES, NOTE = Severity.BLOCKS, Severity.DEGRADES, Severity.NOTE
@@ -43,6 +44,11 @@ class Case:
     there_settings: Mapping[str, str] = field(default_factory=dict)
     #: settings of the daemon
     daemon: Mapping[str, str] = field(default_factory=dict)
+    #: releases of servers ("18.1", or "14": its newest), in the place of those of all other cases
+    here_release: str = ""
+    there_release: str = ""
+    #: steps that a marker of ours on the destination's database names; None: there is no marker
+    marked: tuple[Step, ...] | None = None
     #: changes to what was observed: always, or only if the source is none of `real_on`
     simulated: Facts = field(default_factory=dict)
     real_on: frozenset[int] = frozenset()
@@ -59,26 +65,18 @@ class Case:
         return not self.simulated or source_version in self.real_on
 
 
-def _thing(name: str, detail: str = "1 columns") -> tuple[Thing, ...]:
-    return (Thing(object=name, detail=detail),)
-
-
 def _collation(
     locale: str, recorded: str = "", actual: str = "", name: str = "collation public.x"
 ) -> tuple[CollationVersion, ...]:
     return (CollationVersion(object=name, locale=locale, recorded=recorded, actual=actual),)
 
 
-def _marker(*steps: Step) -> Marker:
-    return Marker(
-        mapping="orders",
-        database_oid=1,
-        source=ServerIdentity(system_identifier=1, timeline=1),
-        destination=ServerIdentity(system_identifier=2, timeline=1),
-        source_database=DATABASE,
-        source_database_oid=1,
-        created=False,
-        steps=frozenset(steps),
+def _extension(name: str, version: str) -> str:
+    """Write SQL that puts an extension into the catalog, though its package is not installed."""
+    return (
+        "SET allow_system_table_mods = on; INSERT INTO pg_extension (oid, extname, extowner,"
+        f" extnamespace, extrelocatable, extversion) VALUES (99999, '{name}',"
+        f" 'postgres'::regrole, 'public'::regnamespace, false, '{version}')"
     )
 
 
@@ -97,21 +95,35 @@ NOTIFY = (
     'CREATE EVENT TRIGGER "Log" ON ddl_command_end EXECUTE FUNCTION seen()',
 )
 
-UNDER_WAY: Facts = {"destination.marker": _marker(Step.SCHEMA_DONE, Step.SUBSCRIBED)}
-NOTHING: Facts = {}
+#: a table of exactly 1 GiB: full of empty blocks, and sparse, so that it takes no space on the disk
+BIG = (
+    "CREATE TABLE big (i int PRIMARY KEY)",
+    "DO $$ BEGIN EXECUTE format('COPY (SELECT) TO PROGRAM %L',"
+    " 'cat > /dev/null; truncate --size=1G ' || pg_relation_filepath('big')); END $$",
+)
+
+UNDER_WAY = (Step.SCHEMA_DONE, Step.SUBSCRIBED)
 
 SERVERS = (
     Case(
         check="versions",
         severity=BLOCKS,
         object="source",
-        simulated={"source.server.version_num": 140_020},
+        here_release="14",
     ),
     Case(
         check="versions",
         severity=BLOCKS,
         object="destination",
-        simulated={"destination.server.version_num": 170_006},
+        there_release="16",
+    ),
+    Case(
+        # most of such a database cannot be asked there
+        check="versions",
+        severity=BLOCKS,
+        object="destination",
+        there_release="16",
+        inside=("CREATE TABLE theirs (i int)",),
     ),
     Case(
         check="logical_wal",
@@ -169,14 +181,15 @@ SERVERS = (
         check="slots_are_limited",
         severity=NOTE,
         object="source",
-        here=("CREATE TABLE big (i int PRIMARY KEY)",),
-        simulated={"source.tables.0.estimated_bytes": 1024**4},
+        here=BIG,
+        here_settings={"max_slot_wal_keep_size": "50MB"},
     ),
     Case(
         check="slots_do_not_idle_out",
         severity=DEGRADES,
         object="source",
-        simulated={"source.server.settings.idle_replication_slot_timeout": "60"},
+        here_release="18",
+        here_settings={"idle_replication_slot_timeout": "60s"},
     ),
     Case(
         check="route",
@@ -210,13 +223,13 @@ SERVERS = (
         check="minor_releases",
         severity=DEGRADES,
         object="source",
-        simulated={"source.server.version_num": 150_012},
+        here_release="15.12",
     ),
     Case(
         check="minor_releases",
         severity=NOTE,
         object="destination",
-        simulated={"destination.server.version_num": 180_001},
+        there_release="18.1",
     ),
     Case(
         check="commit_timestamps",
@@ -228,8 +241,7 @@ SERVERS = (
         check="disk_space",
         severity=NOTE,
         object="disk",
-        here=("CREATE TABLE big (i int PRIMARY KEY)",),
-        simulated={"source.tables.0.estimated_bytes": 2 * 1024**3},
+        here=BIG,
     ),
 )
 
@@ -253,12 +265,11 @@ DATABASES = (
         there=(f"CREATE DATABASE {QUOTED} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0",),
     ),
     Case(
-        # nobody can be caught in the act here: the marker is made up
         check="adopted_database_stays_empty",
         severity=BLOCKS,
         object="{database}",
         inside=("CREATE TABLE theirs (i int)",),
-        simulated={"destination.marker": _marker()},
+        marked=(),
     ),
     Case(
         check="one_mapping_per_name",
@@ -287,12 +298,7 @@ DATABASES = (
         check="extensions",
         severity=BLOCKS,
         object="extension hstore",
-        here=(
-            "DO $$ BEGIN CREATE EXTENSION hstore;"
-            " EXCEPTION WHEN feature_not_supported OR undefined_file THEN NULL; END $$",
-        ),
-        simulated={"source.database.extensions": {"hstore": "1.8"}},
-        real_on=frozenset({15}),
+        here=(_extension("hstore", "1.8"),),
     ),
     Case(
         check="extensions",
@@ -305,7 +311,7 @@ DATABASES = (
             check=check,
             severity=severity,
             object=f"extension {name}",
-            simulated={"source.database.extensions": {name: "1.0"}},
+            here=(_extension(name, "1.0"),),
         )
         for check, severity, name in (
             ("unsupported_extensions", BLOCKS, "timescaledb"),
@@ -331,7 +337,7 @@ DATABASES = (
         object="role app",
         here=("CREATE ROLE app LOGIN",),
         there=("CREATE ROLE app NOLOGIN",),
-        simulated=UNDER_WAY,
+        marked=UNDER_WAY,
         mend_there='ALTER ROLE "app" LOGIN;',
     ),
     Case(
@@ -364,7 +370,7 @@ CONDITIONS = (
         object="source: md5_passwords",
         here=(PLAIN_ROLE,),
         daemon=AS_PLAIN,
-        simulated=UNDER_WAY,
+        marked=UNDER_WAY,
     ),
     *(
         Case(
@@ -373,14 +379,11 @@ CONDITIONS = (
             object="statement_timeout",
             here=("ALTER ROLE postgres SET statement_timeout = '500ms'",),
             undo_here=("ALTER ROLE postgres RESET statement_timeout",),
-            # a destination of 18.4 does not mind
-            simulated={"destination.server.version_num": 180_001, **facts},
+            there_release="18.1",  # 18.4 does not mind
+            marked=marked,
             mend_here=f'ALTER ROLE "postgres" IN DATABASE {QUOTED} SET statement_timeout = 0;',
         )
-        for severity, facts in (
-            (BLOCKS, NOTHING),
-            (DEGRADES, UNDER_WAY),
-        )
+        for severity, marked in ((BLOCKS, None), (DEGRADES, UNDER_WAY))
     ),
     Case(
         check="restore_timeout",
@@ -397,7 +400,7 @@ CONDITIONS = (
             object=setting,
             there=(f"ALTER ROLE postgres SET {setting} = {value}",),
             undo_there=(f"BEGIN READ WRITE; ALTER ROLE postgres RESET {setting}; COMMIT",),
-            simulated=UNDER_WAY,
+            marked=UNDER_WAY,
         )
         for setting, value in (
             ("lock_timeout", "'1s'"),
@@ -427,13 +430,10 @@ CONDITIONS = (
                 'ALTER TABLE "Secret" ENABLE ROW LEVEL SECURITY',
             ),
             daemon=AS_PLAIN,
-            simulated=facts,
+            marked=marked,
             mend_here='ALTER ROLE "plain" BYPASSRLS;',
         )
-        for severity, facts in (
-            (BLOCKS, NOTHING),
-            (DEGRADES, UNDER_WAY),
-        )
+        for severity, marked in ((BLOCKS, None), (DEGRADES, UNDER_WAY))
     ),
     Case(
         check="subscriptions",
@@ -512,9 +512,14 @@ CONDITIONS = (
     Case(
         check="time_zones",
         severity=NOTE,
-        object="time zone Europe/Berlin",
-        here=(f"ALTER DATABASE {QUOTED} SET TimeZone = 'Europe/Berlin'",),
-        simulated={"destination.conditions.time_zone_names": _thing("utc")},
+        object="time zone Europe/Atlantis",
+        here=(
+            f"ALTER DATABASE {QUOTED} SET TimeZone = 'Europe/Berlin'",
+            # as of a server whose time zone data has more names
+            "SET allow_system_table_mods = on; UPDATE pg_db_role_setting SET setconfig ="
+            " ARRAY['TimeZone=Europe/Atlantis'] WHERE setdatabase = (SELECT oid FROM pg_database"
+            " WHERE datname = current_database())",
+        ),
     ),
     *(
         Case(
@@ -530,9 +535,9 @@ CONDITIONS = (
                 " ARRAY['\"Odd rates\"'::regclass::oid], extcondition = ARRAY['WHERE i > 1']"
                 " WHERE extname = 'plpgsql'",
             ),
-            simulated=simulated,
+            marked=marked,
         )
-        for severity, simulated in ((NOTE, NOTHING), (DEGRADES, UNDER_WAY))
+        for severity, marked in ((NOTE, None), (DEGRADES, UNDER_WAY))
     ),
     Case(
         check="md5_passwords",
@@ -546,11 +551,10 @@ CONDITIONS = (
         object="compression lz4",
         here=(
             "CREATE TABLE t (i int PRIMARY KEY, t text)",
-            "DO $$ BEGIN ALTER TABLE t ALTER t SET COMPRESSION lz4;"
-            " EXCEPTION WHEN feature_not_supported THEN NULL; END $$",
+            # the source may have been built without it
+            "SET allow_system_table_mods = on; UPDATE pg_attribute SET attcompression = 'l'"
+            " WHERE attrelid = 't'::regclass AND attname = 't'",
         ),
-        simulated={"source.conditions.compressions": _thing("lz4")},
-        real_on=frozenset({15}),
     ),
     Case(
         check="archiving",
@@ -577,7 +581,13 @@ CONDITIONS = (
         check="locales",
         severity=NOTE,
         object="collation public.x",
-        simulated={"source.conditions.collations": _collation("c:de_DE.UTF-8")},
+        here=(
+            "CREATE COLLATION x (provider = libc, locale = 'C')",
+            "CREATE TABLE t (i int PRIMARY KEY, t text COLLATE x)",
+            # the source may run where there is no such locale either
+            "SET allow_system_table_mods = on; UPDATE pg_collation SET collcollate = 'xx_XX.UTF-8',"
+            " collctype = 'xx_XX.UTF-8' WHERE collname = 'x'",
+        ),
     ),
     Case(
         check="collation_versions",
@@ -696,19 +706,3 @@ TABLES = (
 )
 
 CASES: tuple[Case, ...] = (*SERVERS, *DATABASES, *CONDITIONS, *TABLES)
-
-#: checks that no server here can provoke: their facts are made up in every case
-SIMULATED = frozenset(
-    {
-        "versions",
-        "minor_releases",
-        "disk_space",
-        "unsupported_extensions",
-        "scheduled_jobs",
-        "adopted_database_stays_empty",
-        "slots_do_not_idle_out",
-        "apply_timeouts",
-        "copy_timeouts",
-        "time_zones",
-    }
-)

@@ -5,7 +5,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from pgmigrator.core.marker import SETTING, Marker, ServerIdentity, Step, dump
 from pgmigrator.core.model import Observation, Problem, Severity
 from pgmigrator.core.names import names
 from pgmigrator.core.preflight import CHECKS, find_problems
@@ -22,13 +23,12 @@ from pgmigrator.runtime.check import check, look
 from pgmigrator.settings import Settings, load
 from tests.fixtures.daemon import orders
 from tests.fixtures.databases import cleaned, create_database, execute
-from tests.fixtures.providers import local_server
 from tests.fixtures.proxy import Proxy
-from tests.fixtures.servers import Pair, PairFactory
+from tests.fixtures.servers import Pair, PairFactory, ReleaseFactory
 from tests.integration.preflight_cases import (
     CASES,
     DATABASE,
-    SIMULATED,
+    UNDER_WAY,
     Case,
 )
 from tests.unit.builders import change
@@ -36,6 +36,9 @@ from tests.unit.builders import change
 #: with these nothing is found
 SOURCE_SETTINGS = {"max_slot_wal_keep_size": "1GB", "archive_mode": "off"}
 DESTINATION_SETTINGS = {"track_commit_timestamp": "on"}
+#: provokes nothing
+NOTHING = Case(check="", severity=Severity.NOTE, object="")
+SOURCE_VERSIONS = (15, 16, 17, 18)
 #: a check that needs time to show (an archiver that fails) is waited for
 PATIENCE_SECONDS = 20
 
@@ -87,6 +90,20 @@ def two(fresh_pair_of_module: PairFactory) -> Pair:
 @pytest.fixture
 def environment(two: Pair, client_bin_dir: Path) -> dict[str, str]:
     return daemon_environment(two, client_bin_dir)
+
+
+@pytest.fixture
+def pair_of(two: Pair, released_of_module: ReleaseFactory) -> Callable[[str, str], Pair]:
+    """Makes a pair of two releases; "" is the server of all other cases."""
+
+    def make(here: str, there: str) -> Pair:
+        settings = SOURCE_SETTINGS | DESTINATION_SETTINGS
+        return Pair(
+            released_of_module(here, settings) if here else two.source,
+            released_of_module(there, settings) if there else two.destination,
+        )
+
+    return make
 
 
 def daemon_environment(pair: Pair, client_bin_dir: Path) -> dict[str, str]:
@@ -162,40 +179,72 @@ def provoked(two: Pair, case: Case) -> Iterator[dict[str, str]]:
         stack.callback(run_all, here, case.undo_here)
         stack.callback(run_all, there, case.undo_there)
         run_all(here, case.here, **placeholders)
-        run_all(there, case.there)
-        if case.inside:
+        if case.inside or case.marked is not None:
             create_database(two.destination, DATABASE)
             run_all(two.destination.dsn(DATABASE), case.inside)
+        if case.marked is not None:
+            mark(two, case.marked)
+        run_all(there, case.there)
         if case.hold:
             held = stack.enter_context(psycopg.connect(here))
             held.execute(case.hold.encode())
         yield placeholders
 
 
-def slot_name(two: Pair) -> str:
-    with psycopg.connect(two.source.dsn(DATABASE)) as here:
-        (row,) = here.execute(
-            "SELECT oid::bigint FROM pg_database WHERE datname = current_database()"
+def mark(two: Pair, steps: Iterable[Step]) -> None:
+    """Mark the destination's database as one that we adopted, and that has passed these steps."""
+    (source, source_oid), (destination, oid) = identified(two.source), identified(two.destination)
+    marker = Marker(
+        mapping="orders",
+        database_oid=oid,
+        source=source,
+        destination=destination,
+        source_database=DATABASE,
+        source_database_oid=source_oid,
+        created=False,
+        steps=frozenset(steps),
+    )
+    statement = sql.SQL("ALTER DATABASE {} SET {} = {}").format(
+        sql.Identifier(DATABASE), sql.Identifier(*SETTING.split(".")), sql.Literal(dump(marker))
+    )
+    execute(two.destination.dsn(), statement)
+
+
+def identified(server: Server) -> tuple[ServerIdentity, int]:
+    """Return who a server is, and the oid of the database there."""
+    with psycopg.connect(server.dsn(DATABASE)) as connection:
+        (row,) = connection.execute(
+            "SELECT system_identifier, d.oid::bigint FROM pg_control_system(), pg_database d"
+            " WHERE datname = current_database()"
         ).fetchall()
+    return ServerIdentity(system_identifier=row[0], timeline=1), row[1]
+
+
+def slot_name(two: Pair) -> str:
+    _, oid = identified(two.source)
     with psycopg.connect(two.destination.dsn()) as there:
         (system,) = there.execute("SELECT system_identifier FROM pg_control_system()").fetchall()
-    return names("orders", row[0], system[0]).subscription
+    return names("orders", oid, system[0]).subscription
 
 
 @pytest.mark.parametrize("case", CASES, ids=ids)
 async def test_a_check_fires_and_its_fix_ends_it(
-    case: Case, two: Pair, environment: dict[str, str], source_version: int
+    case: Case,
+    pair_of: Callable[[str, str], Pair],
+    client_bin_dir: Path,
+    source_version: int,
 ) -> None:
-    settings = load({**environment, **case.daemon})
-    simulated = {} if source_version in case.real_on else case.simulated
-    with provoked(two, case) as placeholders:
+    pair = pair_of(case.here_release, case.there_release)
+    settings = load({**daemon_environment(pair, client_bin_dir), **case.daemon})
+    simulated = {} if case.is_real(source_version) else case.simulated
+    with provoked(pair, case) as placeholders:
         found = await wait_for(case, settings, simulated)
         wanted = filled(case.object, **placeholders)
         assert [p.object for p in found if p.object.startswith(wanted)], found
         assert all(problem.reason and problem.fix for problem in found)
         for mend, dsn in (
-            (case.mend_here, two.source.dsn(DATABASE)),
-            (case.mend_there, two.destination.dsn()),
+            (case.mend_here, pair.source.dsn(DATABASE)),
+            (case.mend_there, pair.destination.dsn()),
         ):
             if mend:
                 exact = filled(mend, **placeholders)
@@ -218,11 +267,19 @@ async def wait_for(
         await asyncio.sleep(0.2)
 
 
-async def test_a_clean_database_has_no_finding(two: Pair, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("here_release", ["", "18"], ids=["as_others", "18"])
+@pytest.mark.parametrize("marked", [None, (), UNDER_WAY], ids=["fresh", "adopted", "under_way"])
+async def test_a_clean_database_has_no_finding(
+    pair_of: Callable[[str, str], Pair],
+    client_bin_dir: Path,
+    marked: tuple[Step, ...] | None,
+    here_release: str,
+) -> None:
     """Also one that has what cases have, each in the way that is right."""
+    pair = pair_of(here_release, "")
     innocent = Case(
         check="",
-        severity=CASES[0].severity,
+        severity=Severity.NOTE,
         object="",
         here=(
             "CREATE TYPE mood AS ENUM ('sad', 'happy')",
@@ -256,10 +313,13 @@ async def test_a_clean_database_has_no_finding(two: Pair, environment: dict[str,
             "CREATE ROLE \"New\" LOGIN PASSWORD 'x'",
         ),
         undo_here=("ALTER ROLE postgres RESET ALL",),
+        marked=marked,
     )
-    with provoked(two, innocent):
-        found = find_problems(await observed(load(environment)))
-    assert [(p.check, p.object, p.reason) for p in found] == []
+    with provoked(pair, innocent):
+        found = find_problems(await observed(load(daemon_environment(pair, client_bin_dir))))
+    # nothing runs that would bring over what the marker says is there
+    elsewhere = ELSEWHERE if marked else ()
+    assert [(p.check, p.object, p.reason) for p in found if p.check not in elsewhere] == []
 
 
 # --- what needs servers of its own ---------------------------------------------------------------
@@ -267,25 +327,12 @@ async def test_a_clean_database_has_no_finding(two: Pair, environment: dict[str,
 
 async def test_one_server_is_not_two(two: Pair, client_bin_dir: Path) -> None:
     twice = daemon_environment(Pair(two.source, two.source), client_bin_dir)
-    with provoked(two, CASES[0]):
+    with provoked(two, NOTHING):
         # by another name: the settings already refuse the same address
         seen = await observed(load({**twice, "PGMIGRATOR_INSTANCES__NEW__HOST": "localhost"}))
         found = {p.check: p.object for p in find_problems(seen)}
     assert found["different_servers"] == "destination"
-    assert found["versions"] == "destination"
-
-
-async def test_an_old_destination_is_refused_by_name(
-    two: Pair, client_bin_dir: Path, own_server: Callable[[Server], Server]
-) -> None:
-    """Also where it has such a database, of which most cannot be asked there."""
-    old = own_server(local_server(16, {}))
-    create_database(old, DATABASE)
-    with provoked(two, CASES[0]):
-        pair = Pair(two.source, old)
-        found = find_problems(await observed(load(daemon_environment(pair, client_bin_dir))))
-    assert "versions" in {p.check for p in found if p.object == "destination"}
-    assert all(p.fix for p in found)
+    assert ("versions" in found) == (two.source.version < 18)
 
 
 async def test_standbys_are_told(
@@ -294,7 +341,7 @@ async def test_standbys_are_told(
     client_bin_dir: Path,
     own_server: Callable[[Server], Server],
 ) -> None:
-    with provoked(two, CASES[0]):
+    with provoked(two, NOTHING):
         standby = own_server(two.source.standby())
         standby.start()
         other = own_server(two.destination.standby())
@@ -327,7 +374,7 @@ async def test_a_pooler_is_known(two: Pair, environment: dict[str, str], side: s
     """Simulated: no pooler is at hand for everybody; a real pgbouncer answers likewise."""
     server = two.source if side == "source" else two.destination
     name = "OLD" if side == "source" else "NEW"
-    with provoked(two, CASES[0]), ExitStack() as stack:
+    with provoked(two, NOTHING), ExitStack() as stack:
         pooler = Pooler(server)
         stack.callback(pooler.stop)
         through = environment | {f"PGMIGRATOR_INSTANCES__{name}__PORT": str(pooler.port)}
@@ -370,7 +417,7 @@ async def test_full_is_proposed_exactly_where_it_helps(
         "g": "i int, g int GENERATED ALWAYS AS (i * 2) STORED",
         "late": "i int PRIMARY KEY DEFERRABLE, j json",
     }
-    with provoked(two, CASES[0]):
+    with provoked(two, NOTHING):
         here = two.source.dsn(DATABASE)
         run_all(here, NESTED)
         run_all(here, tuple(f"CREATE TABLE {name} ({text})" for name, text in columns.items()))
@@ -401,7 +448,6 @@ async def test_rows_of_an_extension_are_copied_by_what_is_named(
     """As often as it is run: what was copied before is replaced, the extension's own rows stay."""
     [case] = [c for c in CASES if c.check == "extension_rows" and c.severity is Severity.DEGRADES]
     with provoked(two, case):
-        create_database(two.destination, DATABASE)
         there = two.destination.dsn(DATABASE)
         run_all(there, case.here)
         run_all(there, ('UPDATE "Odd rates" SET i = i - 1',))  # its own row is 0, ours 1
@@ -450,6 +496,7 @@ def test_the_tests_elsewhere_are_there() -> None:
         assert check_id in text, place
 
 
-def test_what_is_simulated_is_listed(source_version: int) -> None:
-    real = {case.check for case in CASES if case.is_real(15) or case.is_real(source_version)}
-    assert {case.check for case in CASES} - real == SIMULATED
+def test_every_check_is_provoked_for_real() -> None:
+    """In each severity, on one version of the source at least: what is simulated comes on top."""
+    real = {(c.check, c.severity) for c in CASES if any(map(c.is_real, SOURCE_VERSIONS))}
+    assert {(case.check, case.severity) for case in CASES} == real

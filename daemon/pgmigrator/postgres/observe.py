@@ -25,7 +25,10 @@ from pgmigrator.core.model import (
     SourceFacts,
 )
 from pgmigrator.core.names import Names, names
-from pgmigrator.core.preflight.servers import MIN_DESTINATION_VERSION_NUM
+from pgmigrator.core.preflight.servers import (
+    MIN_DESTINATION_VERSION_NUM,
+    MIN_SOURCE_VERSION_NUM,
+)
 from pgmigrator.core.roles import RolePolicy, Roles, login_roles
 from pgmigrator.core.roles import compare as compare_roles
 from pgmigrator.errors import MigratorError, Unreachable
@@ -262,7 +265,9 @@ class Observer:
         admin = await self._sessions.get(self.source)
         found = await source.read_database(admin, database)
         known = self._names.get(database)
-        if found is None or known is None:
+        # an older server cannot even be asked the rest
+        too_old = admin.info.server_version < MIN_SOURCE_VERSION_NUM
+        if found is None or known is None or too_old:
             return SourceFacts(server=await source.read_server(admin), database=found)
         connection = await self._sessions.get(self.source, database)
         sizes = await self._scheduled(database).sizes.get(lambda: source.read_sizes(connection))
