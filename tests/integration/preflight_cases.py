@@ -80,6 +80,18 @@ def _extension(name: str, version: str) -> str:
     )
 
 
+DATABASE_OID = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+
+
+def _label(catalog: str, oid: str) -> str:
+    """Write SQL that labels an object, though PostgreSQL comes with no provider of labels."""
+    labels, part = ("pg_shseclabel", "") if catalog != "pg_class" else ("pg_seclabel", "objsubid, ")
+    return (
+        f"SET allow_system_table_mods = on; INSERT INTO {labels} (objoid, classoid, {part}provider,"
+        f" label) VALUES ({oid}, '{catalog}'::regclass, {'0, ' if part else ''}'masks', 'hidden')"
+    )
+
+
 INSTANCE = "PGMIGRATOR_INSTANCES__OLD__"
 MAPPING = "PGMIGRATOR_MAPPINGS__ORDERS__"
 PLAIN_ROLE = "CREATE ROLE plain LOGIN PASSWORD 'secret'"
@@ -544,6 +556,26 @@ CONDITIONS = (
         severity=NOTE,
         object='role "Old"',
         here=("SET password_encryption = 'md5'; CREATE ROLE \"Old\" LOGIN PASSWORD 'x'",),
+    ),
+    Case(
+        check="security_labels",
+        severity=NOTE,
+        object="provider masks",
+        here=("CREATE TABLE t (i int PRIMARY KEY)", _label("pg_class", "'t'::regclass")),
+    ),
+    *(
+        Case(
+            check="security_labels",
+            severity=severity,
+            object=f"{kind} ",
+            here=('CREATE ROLE "Odd"', _label(catalog, found)),
+            marked=marked,
+        )
+        for severity, marked in ((NOTE, None), (DEGRADES, UNDER_WAY))
+        for kind, catalog, found in (
+            ("role", "pg_authid", "'\"Odd\"'::regrole"),
+            ("database", "pg_database", DATABASE_OID),
+        )
     ),
     Case(
         check="compression",

@@ -9,6 +9,7 @@ from pgmigrator.core.conditions import (
     DestinationConditions,
     ExtensionRows,
     Setting,
+    SharedLabel,
     SourceConditions,
     Thing,
 )
@@ -91,6 +92,7 @@ def collation(locale: str, recorded: str = "1", actual: str = "1") -> tuple[Coll
 DRIFT = Measured(
     (SchemaItem(object=str(ORDERS), kind="column", definition="a int", missing=True),), NOW, 60
 )
+LABEL = (SharedLabel(object="ROLE app", provider="p", detail="masked"),)
 OLD_DESTINATION: dict[str, object] = {"destination.server.version_num": 180_001}
 ICU = collation("i:de")
 ONLY_C = collation("c:C", "", "")
@@ -337,6 +339,16 @@ FIRES: list[Case] = [
     ("blocks_source", DEGRADES, "source", STREAMING, {"source.blocked_sessions": 2}),
     ("late_writes", DEGRADES, "shop", SWITCHED, {"source.late_writes": 1}),
     ("slot_gone_after_switch", DEGRADES, "shop", SWITCHED, {"source.slot": None}),
+    ("security_labels", NOTE, "provider p", FRESH, here(security_labels=thing("p"))),
+    ("security_labels", NOTE, "role app", FRESH, here(shared_labels=LABEL)),
+    ("security_labels", DEGRADES, "role app", STREAMING, here(shared_labels=LABEL)),
+    (
+        "security_labels",
+        DEGRADES,
+        "role app",
+        STREAMING,
+        here(shared_labels=LABEL) | there(shared_labels=(replace(LABEL[0], detail="other"),)),
+    ),
     ("extension_rows", NOTE, "table x", FRESH, here(extension_rows=rows("x", "2 rows"))),
     ("extension_rows", DEGRADES, "table x", STREAMING, here(extension_rows=rows("x", "2 rows"))),
     (
@@ -568,6 +580,11 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
         "extension_rows",
         STREAMING,
         here(extension_rows=rows("x", "2 rows")) | there(extension_rows=rows("x", "2 rows")),
+    ),
+    (
+        "security_labels",
+        STREAMING,
+        here(shared_labels=LABEL, security_labels=thing("p")) | there(shared_labels=LABEL),
     ),
     ("minor_releases", FRESH, {"source.server.version_num": 150_013}),
     ("disk_space", FRESH, {"source.tables.0.estimated_bytes": 1024**2}),

@@ -37,6 +37,13 @@ class ExtensionRows(Thing):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedLabel(Thing):
+    """A security label of a role or of the database; the detail is its text."""
+
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollationVersion:
     """The version of the library behind a collation; "" where it has none (C, POSIX)."""
 
@@ -71,6 +78,9 @@ class SourceConditions:
     compressions: tuple[Thing, ...] = ()
     archiving: tuple[Thing, ...] = ()
     extension_rows: tuple[ExtensionRows, ...] = ()
+    #: by provider
+    security_labels: tuple[Thing, ...] = ()
+    shared_labels: tuple[SharedLabel, ...] = ()
     #: what could not be read, and why
     unread: Mapping[str, str] = field(default_factory=dict)
 
@@ -87,5 +97,6 @@ class DestinationConditions:
     time_zone_names: tuple[Thing, ...] = ()
     compression_methods: tuple[Thing, ...] = ()
     extension_rows: tuple[ExtensionRows, ...] = ()
+    shared_labels: tuple[SharedLabel, ...] = ()
     #: what could not be read, and why
     unread: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pgmigrator.core.conditions import DestinationConditions, Setting, SourceConditions
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Severity
-from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.names import quote_identifier, quote_literal
 from pgmigrator.core.preflight.finding import (
     BLOCKS,
     DEGRADES,
@@ -377,6 +377,42 @@ def extension_rows(obs: Observation) -> Iterator[Found]:
             )
 
 
+@check("destination", DEGRADES, NOTE)
+def security_labels(obs: Observation) -> Iterator[Found]:
+    """Security labels meet their provider on the destination; those of roles are there too."""
+    if ended(obs):
+        return
+    restored = obs.marker is not None and Step.SCHEMA_DONE in obs.marker.steps
+    # once the schema is there, its comparison names each that is not
+    for provider in () if restored else _here(obs).security_labels:
+        yield (
+            NOTE,
+            f"provider {provider.object}",
+            f"its labels are on {provider.detail}: a destination that has not loaded it refuses"
+            " each of them, and what they hide would be seen there",
+            f"{_LOADED}; if nothing needs them, on the source: SECURITY LABEL FOR"
+            f" {provider.object} ON ... IS NULL;",
+        )
+    arrived = _there(obs).shared_labels if restored else ()
+    for label in _here(obs).shared_labels:
+        if label not in arrived:
+            kind, _, name = label.object.partition(" ")
+            yield (
+                DEGRADES if restored else NOTE,
+                f"{kind.lower()} {name}",
+                f"its security label of provider {label.provider} is not moved: it is in no dump"
+                " of a database",
+                f"{_LOADED}, and once it has the {kind.lower()}: SECURITY LABEL FOR"
+                f" {label.provider} ON {label.object} IS {quote_literal(label.detail)};",
+            )
+
+
+_LOADED = (
+    "on the destination, add the provider's module to session_preload_libraries, or to"
+    " shared_preload_libraries and restart"
+)
+
+
 CHECKS: tuple[Check, ...] = (
     extension_rows,
     conditions_read,
@@ -399,4 +435,5 @@ CHECKS: tuple[Check, ...] = (
     md5_passwords,
     compression,
     archiving,
+    security_labels,
 )
