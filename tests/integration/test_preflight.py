@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from pgmigrator.core.decide import decide
 from pgmigrator.core.marker import SETTING, Marker, ServerIdentity, Step, dump
-from pgmigrator.core.model import Observation, Problem, Severity
+from pgmigrator.core.model import Observation, Phase, Problem, Severity
 from pgmigrator.core.names import names
 from pgmigrator.core.preflight import CHECKS, find_problems
 from pgmigrator.demo.servers import Server
@@ -333,6 +334,17 @@ async def test_one_server_is_not_two(two: Pair, client_bin_dir: Path) -> None:
         found = {p.check: p.object for p in find_problems(seen)}
     assert found["different_servers"] == "destination"
     assert ("versions" in found) == (two.source.version < 18)
+
+
+async def test_a_source_too_old_is_blocked_and_not_unknown(
+    pair_of: Callable[[str, str], Pair], client_bin_dir: Path
+) -> None:
+    """Most of it cannot be asked there: whatever is asked, it answers."""
+    pair = pair_of("14", "")
+    with provoked(pair, NOTHING):
+        seen = await observed(load(daemon_environment(pair, client_bin_dir)))
+    assert (seen.source_error, seen.destination_error) == ("", "")
+    assert decide(seen, find_problems(seen)).phase is Phase.BLOCKED
 
 
 async def test_standbys_are_told(

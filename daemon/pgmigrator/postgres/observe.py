@@ -328,6 +328,8 @@ class Observer:
     async def _with_comparisons(self, obs: Observation, steps: frozenset[Step]) -> Observation:
         if obs.source is None or obs.destination is None or steps & ENDED:
             return obs
+        if obs.source.server.version_num < MIN_SOURCE_VERSION_NUM:
+            return obs
         compared, error = await self._side(
             self.source, "compare", lambda: self._compare(obs, steps)
         )
