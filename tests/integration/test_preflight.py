@@ -52,6 +52,7 @@ ELSEWHERE: dict[str, str] = {
     ),
     "tables_renamed": "e2e/test_tables_follow.py::test_a_renamed_table_of_somebody_else_is_named",
     "tables_gone": "e2e/test_tables_follow.py::test_a_table_of_somebody_else_is_never_dropped",
+    "encoding_known": "e2e/test_encodings.py::test_text_without_an_encoding_is_carried_as_it_is",
     "different_servers": "integration/test_preflight.py::test_one_server_is_not_two",
     "not_a_standby": "integration/test_preflight.py::test_standbys_are_told",
     "role_collisions": (

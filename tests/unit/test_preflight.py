@@ -170,6 +170,13 @@ FIRES: list[Case] = [
     ("client_programs", BLOCKS, "pg_dump", FRESH, {"environment.pg_dump_major": 17}),
     ("source_database", BLOCKS, "shop", FRESH, {"source.database": None}),
     (
+        "encoding_known",
+        NOTE,
+        "shop",
+        FRESH,
+        {"source.database": change(database(), {"encoding": "SQL_ASCII"})},
+    ),
+    (
         "destination_database",
         BLOCKS,
         "shop",
@@ -534,6 +541,7 @@ def is_before(check: str) -> bool:
 
 
 SILENT: list[tuple[str, Observation, dict[str, object]]] = [
+    ("encoding_known", FRESH, {"source.database": change(database(), {"encoding": "LATIN1"})}),
     # what looks at what we ourselves use, or at what can no longer be helped, is silent later
     *((check, STREAMING, facts) for check, _, _, base, facts in FIRES if is_before(check)),
     *(

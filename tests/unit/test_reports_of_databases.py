@@ -1,12 +1,15 @@
 """Every database is in every report, whatever goes wrong; what is missing puts the light off."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from pgmigrator.core import preflight
 from pgmigrator.core.listing import Listing, problems
 from pgmigrator.core.model import Observation, Phase, Problem, Severity
+from pgmigrator.surface.status import mapping_status
 from tests.unit import builders
 from tests.unit.test_stale_observation import nothing, runner
 
@@ -32,6 +35,26 @@ async def test_what_cannot_be_settled_is_unknown(monkeypatch: pytest.MonkeyPatch
         assert not reports["other"].ready
         assert "TypeError" in reports["other"].reason
         assert made.report.phase is Phase.UNKNOWN
+
+
+async def test_what_cannot_be_shown_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One such report would be an error in every answer, for every mapping."""
+    strange: Any = b"caf\xe9"
+
+    def strangely(obs: Observation) -> tuple[Problem, ...]:
+        found = Problem(
+            check="strange", severity=Severity.NOTE, object=strange, reason=strange, fix=""
+        )
+        return (found,) if obs.database == "other" else ()
+
+    made, _ = runner(nothing, builders.streaming(), '["shop", "other"]')
+    made._actor.count_error = lambda _: None
+    monkeypatch.setattr(preflight, "find_problems", strangely)
+    await made.tick()
+    phases = {report.name: report.phase for report in made.report.databases}
+    assert phases["other"] is Phase.UNKNOWN
+    assert phases["shop"] is not Phase.UNKNOWN
+    json.dumps(mapping_status(made.report))
 
 
 @pytest.mark.parametrize(

@@ -132,8 +132,9 @@ def touched(
     """Return which rows the messages touch of some tables, by the source's oid.
 
     Takes whole messages of these. A row that was updated is there by its old key and by its new
-    one. None if the table was altered in between, or if a row that was updated lacks a value: it
-    is stored out of line and was left alone, so that nothing tells whether it is the same.
+    one. None if the table was altered in between, if a key is no text in `encoding`, or if a row
+    that was updated lacks a value: it is stored out of line and was left alone, so that nothing
+    tells whether it is the same.
     """
     relations: dict[int, _Relation] = {}
     keys: dict[int, set[Key]] = {}
@@ -149,13 +150,18 @@ def touched(
                     unclear.add(oid)  # altered meanwhile
                 relations[oid] = described
             case b"I" | b"U" | b"D":
-                rows = list(_rows(message, encoding))
-                keys.setdefault(oid, set()).update(map(relations[oid].key, rows))
+                found = keys.setdefault(oid, set())
+                try:
+                    rows = list(_rows(message, encoding))
+                except UnicodeDecodeError:
+                    unclear.add(oid)
+                    continue
+                found.update(map(relations[oid].key, rows))
                 if _UNCHANGED in rows[-1]:
                     unclear.add(oid)
     return {
-        oid: None if oid in unclear else Touched(relations[oid].key_columns, frozenset(found))
-        for oid, found in keys.items()
+        oid: None if oid in unclear else Touched(relations[oid].key_columns, frozenset(each))
+        for oid, each in keys.items()
     }
 
 

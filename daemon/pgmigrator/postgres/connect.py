@@ -184,13 +184,24 @@ async def connect(
 async def _open(
     endpoint: Endpoint, database: str, action: str, settings: Mapping[str, str]
 ) -> Connection:
-    return await psycopg.AsyncConnection.connect(
+    connection = await psycopg.AsyncConnection.connect(
         make_conninfo("", **endpoint.parameters(database, action)),
         password=endpoint.password,
         options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
         autocommit=True,
         row_factory=dict_row,
     )
+    return await with_text(connection)
+
+
+async def with_text(connection: Connection) -> Connection:
+    """Read text as text also where a database's encoding is SQL_ASCII, which says nothing of it.
+
+    PostgreSQL converts nothing then, and refuses to send what is no UTF-8.
+    """
+    if connection.info.parameter_status("client_encoding") == "SQL_ASCII":
+        await connection.execute("SET client_encoding = 'UTF8'")
+    return connection
 
 
 def _bounds(endpoint: Endpoint) -> dict[str, str]:

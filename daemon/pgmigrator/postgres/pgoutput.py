@@ -25,6 +25,7 @@ from pgmigrator.postgres.connect import (
     SourceWriter,
     source_writer,
     translated,
+    with_text,
 )
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.pause import STOP_TIMEOUT_S, applied_lsn
@@ -87,8 +88,12 @@ async def peek(
             ", ".join(sql.Identifier(name).as_string(None) for name in publications)
         ),
     )
-    cursor = await connection.execute(statement)
-    return [bytes(row["message"]) for row in await cursor.fetchall()]
+    async with connection.transaction():
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            # what is no UTF-8 would be refused, though nobody reads it as text
+            await connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
+        cursor = await connection.execute(statement)
+        return [bytes(row["message"]) for row in await cursor.fetchall()]
 
 
 async def late_writes(
@@ -208,10 +213,11 @@ async def _create(
 
 
 async def _replication_connection(source: Endpoint, database: str, action: str) -> Connection:
-    return await psycopg.AsyncConnection.connect(
+    connection = await psycopg.AsyncConnection.connect(
         make_conninfo("", **source.parameters(database, action), replication="database"),
         password=source.password,
         options=" ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
         autocommit=True,
         row_factory=dict_row,
     )
+    return await with_text(connection)

@@ -34,6 +34,7 @@ from pgmigrator.runtime.lease import Lease
 from pgmigrator.runtime.neighbours import Neighbours
 from pgmigrator.runtime.unit import Unit
 from pgmigrator.settings import Mapping, Settings
+from pgmigrator.surface.status import assert_shown
 
 #: databases of one mapping that are observed at the same time
 OBSERVED_AT_ONCE = 8
@@ -245,13 +246,15 @@ class MappingRunner:
     async def _settle_alone(self, unit: Unit, obs: Observation) -> DatabaseReport:
         """Settle one database; what goes wrong in it makes it unknown, and stops no other."""
         try:
-            return await self._settle(unit, obs)
+            report = await self._settle(unit, obs)
+            assert_shown(report)
         except Exception as error:
             log.exception("database not settled", mapping=self.name, database=unit.database)
             self._actor.count_error("unexpected")
             reason = f"its state could not be worked out: {type(error).__name__}, see the log"
             unit.history = lost_sight(unit.history, obs)
             return summary.unsettled(obs, unit.history, reason)
+        return report
 
     async def _settle(self, unit: Unit, obs: Observation) -> DatabaseReport:
         unit.history = observe(unit.history, obs)

@@ -135,6 +135,14 @@ def database_status(database: DatabaseReport) -> d.DatabaseDocument:
     }
 
 
+def assert_shown(database: DatabaseReport) -> None:
+    """Make sure that a report can be shown, lest it take all the others down with it.
+
+    :raises Exception: it cannot.
+    """
+    json.dumps(database_status(database), allow_nan=False)
+
+
 def tables_page(
     database: DatabaseReport,
     state: str | None = None,

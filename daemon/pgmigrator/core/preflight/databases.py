@@ -80,6 +80,22 @@ def _unlike(
         )
 
 
+@check("source", NOTE)
+def encoding_known(obs: Observation) -> Iterator[Found]:
+    """The database has an encoding: SQL_ASCII checks and converts nothing."""
+    assert obs.source is not None
+    here = obs.source.database
+    if here is not None and here.encoding == "SQL_ASCII" and not ended(obs):
+        yield (
+            NOTE,
+            obs.database,
+            "its encoding is SQL_ASCII: text may be bytes in any encoding. The destination's"
+            " database gets the same, and every byte as it is; a table or column whose name is no"
+            " valid UTF-8 makes the database unknown",
+            "none is needed; to give it an encoding, move it with pg_dump -E instead",
+        )
+
+
 @check("destination", BLOCKS, before=True)
 def adopted_database_stays_empty(obs: Observation) -> Iterator[Found]:
     """Nobody puts objects into a database that we adopted."""
@@ -275,6 +291,7 @@ def _is_adopted(obs: Observation) -> bool:
 CHECKS: tuple[Check, ...] = (
     source_database,
     destination_database,
+    encoding_known,
     adopted_database_stays_empty,
     one_mapping_per_name,
     publication_is_ours,
