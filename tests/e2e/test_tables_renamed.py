@@ -50,6 +50,36 @@ def test_tables_that_are_renamed_keep_their_rows(
     arrives(pair, running, client_bin_dir, after)
 
 
+COUNTING_SESSIONS = """SELECT count(*) FROM pg_stat_activity
+ WHERE application_name = 'pgmigrator/orders/VerifyRowCounts' AND backend_start < '{}'"""
+
+
+def test_a_count_that_would_last_gives_way_to_a_rename(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    """Apply stands still from the rename on: the end of a long count must not be waited for."""
+    pair, running = migrating(fresh_pair, daemon, *LEDGER)
+    running.wait_phase("ready")
+    running.stop()
+    before = oid(pair, "ledger")
+    with psycopg.connect(pair.source.dsn("shop")) as writer:
+        # the count waits for the end of this transaction before it counts at all
+        writer.execute("INSERT INTO nothing VALUES (7)")
+        running.start()
+        running.wait(lambda d: "VerifyRowCounts" in d["running"], "a count", "/status/orders/shop")
+        at = shop.value(pair.source, "SELECT clock_timestamp()")
+        shop.execute(
+            pair.source,
+            "ALTER TABLE ledger RENAME TO renamed",
+            "INSERT INTO renamed (note) VALUES ('after')",
+        )
+        running.wait(lambda _: oid(pair, "renamed") == before, "the new name", seconds=40)
+        for side in (pair.source, pair.destination):
+            assert shop.value(side, COUNTING_SESSIONS.format(at)) == 0
+    # it is counted again, and the light comes
+    running.wait_phase("ready")
+
+
 #: what does not name the partitioned table
 OTHER_WRITES = tuple(each for each in shop.WRITES if "events" not in each)
 LEAF = "INSERT INTO events_2026 OVERRIDING SYSTEM VALUE SELECT 100000, '2026-07-07', 'leaf'"

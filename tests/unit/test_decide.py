@@ -478,7 +478,7 @@ CASES: list[Case] = [
         Phase.CATCHING_UP,
         None,
     ),
-    # a count pauses the subscription: that is no reason to enable it
+    # not beside a count: that gives way first
     (
         STREAMING,
         {"destination.subscription.enabled": False, "running": frozenset({"VerifyRowCounts"})},
@@ -547,6 +547,35 @@ def test_phase_and_action(
     decision = decide(changed, find_problems(changed))
     assert (decision.phase, decision.action) == (phase, action), decision.reason
     assert decision.reason
+
+
+COUNTING = {"running": frozenset({"VerifyRowCounts"})}
+
+
+@pytest.mark.parametrize(
+    ("obs", "changes", "held_up"),
+    [
+        (STREAMING, COUNTING | CAME, a.RestoreTables(JUST_LATER)),
+        (
+            STREAMING,
+            COUNTING | {"destination.subscription.enabled": False},
+            a.EnableSubscription(),
+        ),
+        (STREAMING, COUNTING | CAME | {"waiting": frozenset({"RestoreTables"})}, None),
+        # another action is in its way as well
+        (STREAMING, CAME | {"running": frozenset({"VerifyRowCounts", "CreateRoles"})}, None),
+        (STREAMING, {"running": frozenset({"RestoreRest"})} | CAME, None),
+        # these wait, or need not
+        (STREAMING, COUNTING | BEHIND, None),
+        (STREAMING, COUNTING | {"schema": lacking("index")}, None),
+        (STREAMING, COUNTING | {"row_counts": None}, None),
+    ],
+)
+def test_a_count_gives_way_to_what_must_not_wait(
+    obs: Observation, changes: dict[str, object], held_up: a.Action | None
+) -> None:
+    changed = change(obs, changes)
+    assert decide(changed, find_problems(changed)).held_up == held_up
 
 
 def test_every_phase_has_a_case() -> None:

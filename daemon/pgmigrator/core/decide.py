@@ -24,6 +24,10 @@ from pgmigrator.core.report import Throttle
 URGENT = frozenset({"DropFromPublication", "DropSlot"})
 #: these may start while one of those is under way
 BESIDE = {"SynchronizeSequences": frozenset({"VerifyRowCounts", "RestoreRest", "RestoreTables"})}
+#: may take hours, and is simply begun anew: it gives way to what must not wait so long
+COUNTS = frozenset({"VerifyRowCounts"})
+#: what waits for a count: it is due again and again, or comes in every tick
+_PATIENT = COUNTS | {"RestoreRest", "SynchronizeSequences"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Decision:
     action: a.Action | None = None
     #: what to start beside it: sequences are followed in every tick, whatever else is to be done
     beside: a.Action | None = None
+    #: what could start if no count were under way; None: no count is in the way of anything
+    held_up: a.Action | None = None
 
 
 Rule = Callable[[Observation, tuple[Problem, ...]], Decision | None]
@@ -54,7 +60,17 @@ def decide(obs: Observation, problems: tuple[Problem, ...]) -> Decision:
         then = replace(obs, running=obs.running | {action.kind})
         companions = (offer for offer in offers if offer.kind in BESIDE and may_start(offer, then))
         beside = next(companions, None)
-    return replace(decision, offers=offers, action=action, beside=beside)
+    return replace(
+        decision, offers=offers, action=action, beside=beside, held_up=_held_up(offers, obs)
+    )
+
+
+def _held_up(offers: tuple[a.Action, ...], obs: Observation) -> a.Action | None:
+    if not obs.running & COUNTS:
+        return None
+    without = replace(obs, running=obs.running - COUNTS)
+    waiting = (o for o in offers if o.kind not in _PATIENT | URGENT and may_start(o, without))
+    return next(waiting, None)
 
 
 def may_start(action: a.Action, obs: Observation) -> bool:

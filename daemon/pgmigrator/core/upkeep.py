@@ -36,7 +36,8 @@ def mend(obs: Observation) -> tuple[a.Action, ...]:
     if not obs.destination.start_remembered:
         offers.append(a.RememberStart())
     subscription = obs.destination.subscription
-    if subscription and not subscription.enabled and "VerifyRowCounts" not in obs.running:
+    # a count pauses it only where no observation looks
+    if subscription and not subscription.enabled:
         offers.append(a.EnableSubscription())
     if plan.counting_stopped(obs):
         offers.append(a.ForgetCounts())

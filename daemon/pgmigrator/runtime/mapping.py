@@ -14,7 +14,7 @@ import structlog
 
 from pgmigrator.core import listing, preflight, summary
 from pgmigrator.core.actions import Action, CreateSubscription
-from pgmigrator.core.decide import URGENT, Decision, decide, throttles
+from pgmigrator.core.decide import COUNTS, URGENT, Decision, decide, throttles
 from pgmigrator.core.gates import evaluate
 from pgmigrator.core.history import History, conclude, lost_sight, observe, with_copy_progress
 from pgmigrator.core.listing import Listing
@@ -40,7 +40,8 @@ from pgmigrator.surface.status import assert_shown
 OBSERVED_AT_ONCE = 8
 #: cancelled when the application waits behind one of our sessions; observed anew, they come again
 DUMPING = frozenset({"RestoreSchema", "RestoreTables", "RestoreRest"})
-COUNTING = frozenset({"VerifyRowCounts"})
+#: what has failed so often in a row ends no count any more, lest none ever comes to its end
+FAILURES_MAX = 3
 #: how long an action may go on once the daemon is told to stop
 CLOSING_SECONDS = 5.0
 
@@ -269,6 +270,7 @@ class MappingRunner:
         unit.forget_mended(obs)
         problems = found + reporting.problems_of(unit)
         await self._protect_source(unit, obs)
+        await self._give_way(unit, decision)
         self._act(unit, obs, decision)
         return self._report(unit, obs, decision, problems)
 
@@ -277,7 +279,17 @@ class MappingRunner:
         if obs.source is None or not obs.source.blocked_sessions:
             return
         dumping = DUMPING if self._dump_lock.locked() else frozenset()
-        await unit.stop(only=COUNTING | dumping)
+        await unit.stop(only=COUNTS | dumping)
+
+    async def _give_way(self, unit: Unit, decision: Decision) -> None:
+        """End a count that keeps off what must not wait for hours; the next tick starts that."""
+        action = decision.held_up
+        if action is None or not self._may_act(unit, action):
+            return
+        failure = unit.failures.get(action.kind)
+        if failure is None or failure.attempts < FAILURES_MAX:
+            log.info("count gives way", database=unit.database, action=action.kind)
+            await unit.stop(only=COUNTS)
 
     def _act(self, unit: Unit, obs: Observation, decision: Decision) -> None:
         for action in (decision.action, decision.beside):
