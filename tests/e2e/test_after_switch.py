@@ -108,6 +108,35 @@ def test_a_late_write_shows_within_two_ticks_and_holds_complete_back(
     assert shop.value(pair.source, "SELECT count(*) FROM pg_replication_slots") == 0
 
 
+def test_late_writes_that_no_slot_shows_are_named_and_hold_complete_back(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    pair = fresh_pair(source=shop.SOURCE)
+    running = _switched(pair, daemon)
+    running.wait(_late(0), "a look at the source", "/status/orders/shop")
+    shop.execute(
+        pair.source,
+        "CREATE TABLE invoices AS SELECT generate_series(1, 1000) AS id",
+        "SELECT nextval('cached') FROM generate_series(1, 100)",
+        'ALTER PUBLICATION pgmigrator_orders DROP TABLE ONLY "Großes Lager"',
+    )
+    said = ('"invoices" is new', '"cached" moved', '"Großes Lager" is published no more')
+    document = running.wait(
+        lambda document: all(word in str(document["problems"]) for word in said),
+        "the late writes",
+        "/status/orders/shop",
+    )
+    assert document["switched"]["late_writes"] == 1
+    assert running.metric("pgmigrator_late_writes", mapping="orders", database="shop") == 1
+    status, outcome = running.post("complete")
+    assert status == 409, outcome
+    (blocker,) = outcome["blocking"]
+    assert (blocker["object"], blocker["status"]) == ("late_writes", "fail")
+    assert all(word in blocker["reason"] for word in said)
+    assert running.post("complete", force=True, reason="seen")[0] == 200
+    assert shop.value(pair.destination, "SELECT to_regnamespace('pgmigrator') IS NULL")
+
+
 def test_what_the_last_count_found_holds_drain_and_switch_back(
     fresh_pair: PairFactory, daemon: Callable[..., Daemon]
 ) -> None:
@@ -174,7 +203,7 @@ def test_the_way_back_is_open_until_the_destination_is_written_to(
     status, outcome = running.post("unswitch")
     assert status == 409, outcome
     assert "written to" in outcome["blocking"][0]["reason"]
-    assert running.database("shop")["phase"] == "switched"
+    running.wait_phase("switched")
 
 
 def _switched(pair: Pair, daemon: Callable[..., Daemon], **settings: str) -> Daemon:

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 from pgmigrator.core.drift import drifts
 from pgmigrator.core.marker import Step
 from pgmigrator.errors import Refused
-from pgmigrator.postgres import fingerprint, source, switch, triggers
+from pgmigrator.postgres import bookkeeping, fingerprint, source, switch, triggers
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.drain import prove
 from pgmigrator.postgres.pgoutput import late_writes
@@ -92,6 +92,39 @@ async def test_late_writes_are_counted_and_stay(replicated: Replicated) -> None:
     assert await _late_writes(replicated) == 2
     await switch.unswitch(replicated.pair)  # nothing was consumed: they arrive
     until(lambda: replicated.read_destination("SELECT FROM shop.item WHERE id = -1") == [()])
+
+
+async def test_what_the_source_was_is_remembered_until_the_way_back(replicated: Replicated) -> None:
+    await _switch(replicated)
+    pair = replicated.pair
+    async with session(pair.destination, pair.database, "test") as connection:
+        noted = await bookkeeping.read_switch(connection)
+        assert noted is not None
+        assert noted.tables == noted.published == {oid for oid, _ in replicated.tables}
+        assert noted.sequences['"shop"."Fresh"'] == "1 False"
+        await switch.unswitch(pair)
+        assert await bookkeeping.read_switch(connection) is None
+
+
+@pytest.mark.parametrize("statement", ["ALTER TABLE shop.item ADD more int", "DROP VIEW shop.v"])
+async def test_a_session_that_alters_the_schema_and_goes_during_the_drain_prevents_a_proof(
+    replicated: Replicated, monkeypatch: pytest.MonkeyPatch, statement: LiteralString
+) -> None:
+    for run in (replicated.on_source, replicated.on_destination):
+        run("CREATE VIEW shop.v AS SELECT 1 AS one")
+
+    async def compare_then_alter(*arguments: object, **options: object) -> object:
+        found = await compare(*arguments, **options)  # type: ignore[arg-type]
+        replicated.on_source(statement)
+        return found
+
+    compare = fingerprint.compare
+    monkeypatch.setattr(fingerprint, "compare", compare_then_alter)
+    prepared = await switch.prepare(replicated.pair, replicated.marker)
+    assert [*prepared.proof.missing] == [
+        "the source's schema was changed during the drain; drain again"
+    ]
+    assert not prepared.proof.proved
 
 
 async def test_updates_alone_are_late_writes(replicated: Replicated) -> None:

@@ -82,6 +82,7 @@ def switch(obs: Observation) -> Observation:
         "destination.subscription.enabled": False,
         "source.slot.active": False,
         "source.late_writes": 0,
+        "destination.at_switch": b.at_switch(obs),
     }
     return look(b.change(obs, changes))
 

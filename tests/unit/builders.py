@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from pgmigrator.core import history as h
+from pgmigrator.core import late, plan
 from pgmigrator.core.gates import Evidence
 from pgmigrator.core.marker import Marker, ServerIdentity, Step, Switch
 from pgmigrator.core.model import (
+    AtSwitch,
     Baseline,
     DatabaseProperties,
     DestinationFacts,
@@ -281,6 +283,16 @@ def by_inserts() -> Observation:
     )
 
 
+def at_switch(obs: Observation) -> AtSwitch:
+    """What a switch now would remember of the source."""
+    assert obs.source is not None
+    return AtSwitch(
+        tables=frozenset(table.oid for table in obs.source.tables),
+        published=frozenset(plan.published(obs)),
+        sequences=late.positions(obs.source.sequences),
+    )
+
+
 def switched(*steps: Step) -> Observation:
     """A database after the operator's switch, without a late write."""
     return change(
@@ -289,6 +301,7 @@ def switched(*steps: Step) -> Observation:
             "destination.subscription.enabled": False,
             "source.slot.active": False,
             "source.late_writes": 0,
+            "destination.at_switch": at_switch(streaming()),
         },
     )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pgmigrator.core import actions as a
-from pgmigrator.core import insert_only, plan
+from pgmigrator.core import insert_only, late, plan
 from pgmigrator.core.decide import decide
 from pgmigrator.core.gates import evaluate
 from pgmigrator.core.marker import Step
@@ -21,6 +21,7 @@ from tests.unit.builders import (
     NAMES,
     NOW,
     ORDERS,
+    at_switch,
     by_inserts,
     change,
     destination_table,
@@ -96,7 +97,9 @@ def test_any_doubt_puts_the_light_out_and_names_the_fix(changes: dict[str, objec
     assert "REPLICA IDENTITY FULL" in problem(doubted).fix
     assert "INSERT INTO pgmigrator.insert_only" in problem(doubted).fix
     assert state(doubted) is TableState.PROBLEM
-    assert not insert_only.quiet(change(doubted, {"source.late_writes": 0}))
+    assert not late.quiet(
+        change(doubted, {"source.late_writes": 0, "destination.at_switch": at_switch(doubted)})
+    )
 
 
 def test_both_publications_are_made_before_the_slot() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pgmigrator.core import actions as a
-from pgmigrator.core import insert_only, plan, upkeep
+from pgmigrator.core import late, plan, upkeep
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import (
     Observation,
@@ -147,7 +147,7 @@ def switched(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
     offers: list[a.Action] = []
     if obs.destination and obs.destination.subscription and obs.destination.subscription.enabled:
         offers.append(a.DisableSubscription())
-    if obs.policy.complete and insert_only.quiet(obs):
+    if obs.policy.complete and late.quiet(obs):
         offers.append(a.BeginCompletion())
     return Decision(
         Phase.SWITCHED, "switched; waiting for the operator's `complete`", tuple(offers)

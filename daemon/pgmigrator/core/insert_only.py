@@ -56,8 +56,3 @@ def acknowledgement(table: SourceTable, counting_since: str) -> str:
         " ON CONFLICT (source_oid) DO UPDATE"
         " SET changes = excluded.changes, counting_since = excluded.counting_since;"
     )
-
-
-def quiet(obs: Observation) -> bool:
-    """Tell whether the source certainly has no write that the destination lacks (switched)."""
-    return obs.source is not None and obs.source.late_writes == 0 and not any(in_doubt(obs))

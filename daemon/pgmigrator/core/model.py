@@ -305,6 +305,20 @@ class DestinationTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AtSwitch:
+    """What the source was at the switch: all that was proved to be on the destination."""
+
+    #: oids of plain tables and leaves
+    tables: frozenset[int]
+    #: those that were published
+    published: frozenset[int]
+    #: name -> position, see core/late.py
+    sequences: Mapping[str, str]
+    unlogged: frozenset[str] = frozenset()
+    large_objects: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationFacts:
     """The destination's side of one database."""
 
@@ -329,6 +343,8 @@ class DestinationFacts:
     indexes_building: int = 0
     #: this start of the server is known to have lost nothing; False: it was started since
     start_remembered: bool = True
+    #: None: not switched, or not remembered
+    at_switch: AtSwitch | None = None
     #: other sessions that write here now: "role, application, address, pid"
     foreign_writers: tuple[str, ...] = ()
     #: None: not read

@@ -62,7 +62,25 @@ def _completion_only_after_switch(action: a.Action, obs: Observation) -> bool:
         Step.SWITCHED in _steps(obs)
         and obs.source is not None
         and obs.source.late_writes == 0
+        and _source_is_as_switched(obs)
         and _inserts_were_enough(obs)
+    )
+
+
+def _source_is_as_switched(obs: Observation) -> bool:
+    """No table came, none left its publication, and no sequence moved."""
+    then = obs.destination.at_switch if obs.destination else None
+    if obs.source is None or then is None:
+        return False
+    listed = [p.tables for p in (obs.source.publication, obs.source.insert_only) if p]
+    published = {oid for tables in listed for oid in tables}
+    return (
+        all(table.oid in then.tables for table in obs.source.tables)
+        and all(t.oid in published for t in obs.source.tables if t.oid in then.published)
+        and all(
+            then.sequences.get(str(each.name)) == f"{each.last_value} {each.is_called}"
+            for each in obs.source.sequences
+        )
     )
 
 

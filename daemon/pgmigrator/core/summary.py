@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from pgmigrator.core import plan
+from pgmigrator.core import late, plan
 from pgmigrator.core.history import (
     History,
     open_problems,
@@ -256,5 +256,5 @@ def _switched(obs: Observation) -> SwitchedReport | None:
     return SwitchedReport(
         lsn=obs.marker.switch.lsn,
         at=obs.marker.switch.at,
-        late_writes=obs.source.late_writes if obs.source else None,
+        late_writes=late.late_writes(obs),
     )

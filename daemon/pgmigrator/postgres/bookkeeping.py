@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
-from pgmigrator.core.model import Baseline
+from pgmigrator.core.model import AtSwitch, Baseline
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
 from pgmigrator.postgres.connect import Connection, fetch
@@ -289,6 +290,46 @@ async def remember_baselines(
                 if oid in baselines
             ],
         )
+
+
+async def remember_switch(connection: Connection, at_switch: AtSwitch) -> None:
+    """Note what the source was, in the transaction that switches."""
+    await forget_switch(connection)
+    noted = {
+        "tables": sorted(at_switch.tables),
+        "published": sorted(at_switch.published),
+        "sequences": dict(at_switch.sequences),
+        "unlogged": sorted(at_switch.unlogged),
+        "large_objects": at_switch.large_objects,
+    }
+    await connection.execute("INSERT INTO pgmigrator.at_switch VALUES (%s)", [Jsonb(noted)])
+
+
+async def read_switch(connection: Connection) -> AtSwitch | None:
+    """Return what the source was at the switch; None: it is not noted."""
+    (row,) = await fetch(
+        connection, "SELECT to_regclass('pgmigrator.at_switch') IS NOT NULL AS kept"
+    )
+    rows = await fetch(connection, "SELECT source FROM pgmigrator.at_switch") if row["kept"] else []
+    if not rows:
+        return None
+    noted = rows[0]["source"]
+    return AtSwitch(
+        tables=frozenset(noted["tables"]),
+        published=frozenset(noted["published"]),
+        sequences=noted["sequences"],
+        unlogged=frozenset(noted["unlogged"]),
+        large_objects=noted["large_objects"],
+    )
+
+
+async def forget_switch(connection: Connection) -> None:
+    """Forget what the source was: the switch is taken back."""
+    await connection.execute("CREATE SCHEMA IF NOT EXISTS pgmigrator")
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS pgmigrator.at_switch (source jsonb NOT NULL)"
+    )
+    await connection.execute("DELETE FROM pgmigrator.at_switch")
 
 
 async def forget_baselines(connection: Connection) -> None:

@@ -71,6 +71,7 @@ async def read_inside(
         indexes_built=activity["indexes_built"],
         indexes_building=activity["indexes_building"],
         foreign_writers=tuple(activity["foreign_writers"]),
+        at_switch=await bookkeeping.read_switch(connection),
         start_remembered=await start_is_remembered(connection),
     )
 

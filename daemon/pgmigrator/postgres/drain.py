@@ -14,10 +14,12 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from pgmigrator.core import drain as core
+from pgmigrator.core import late
 from pgmigrator.core.drain import Evidence, OtherSession, Writers
 from pgmigrator.core.insert_only import doubt
 from pgmigrator.core.known import Known
 from pgmigrator.core.marker import Marker, ServerIdentity, Step
+from pgmigrator.core.model import AtSwitch, Sequence
 from pgmigrator.core.names import TableName, format_lsn
 from pgmigrator.core.report import DrainProof
 from pgmigrator.postgres import bookkeeping, fingerprint, sequences
@@ -72,7 +74,7 @@ async def drain(
     if proof := refused(pair, marker):
         return proof
     async with sides(pair) as opened:
-        return await prove(
+        proof, _ = await prove(
             opened,
             marker,
             timeout_seconds=timeout_seconds,
@@ -80,6 +82,7 @@ async def drain(
             excluded=excluded,
             known=known,
         )
+    return proof
 
 
 def refused(pair: DatabasePair, marker: Marker) -> DrainProof | None:
@@ -117,8 +120,8 @@ async def prove(
     allow_idle: bool,
     excluded: frozenset[TableName],
     known: Known | None = None,
-) -> DrainProof:
-    """Run a drain over sessions that are open already."""
+) -> tuple[DrainProof, AtSwitch]:
+    """Run a drain over sessions that are open already; also return what of the source it proves."""
     started = time.monotonic()
     deadline = started + timeout_seconds
     writers = [await _writers(on)]
@@ -126,19 +129,23 @@ async def prove(
     if not subscription.get("enabled"):
         deadline = started  # nothing will ever confirm
     first, unconfirmed = await _confirm(on, deadline)
+    catalogs = await _catalog_changes(on)
     evidence = await _evidence(on, subscription, known or Known(), created=marker.created)
     writers.append(await _writers(on))
     last, still_unconfirmed = await _confirm(on, deadline)
-    synchronized, behind = await _set_sequences(on)
+    positions, synchronized, behind = await _set_sequences(on)
     writers.append(await _writers(on))
+    # a session that came and went since the schemas were read is in no look, nor in the slot
+    ddl = await _catalog_changes(on) != catalogs
     everyone = _united(writers)
     missing = [
         *core.who_can_write(everyone, allow_idle=allow_idle),
         *(unconfirmed or still_unconfirmed),
         *core.what_is_missing(evidence, marker, excluded),
         *behind,
+        *(["the source's schema was changed during the drain; drain again"] if ddl else []),
     ]
-    return DrainProof(
+    proof = DrainProof(
         database=on.pair.database,
         lsn=last or first,
         proved=not missing and last is not None,
@@ -148,6 +155,19 @@ async def prove(
         not_covered=tuple(core.what_is_not_covered(evidence, everyone, excluded)),
         sequences=synchronized,
     )
+    at_switch = AtSwitch(
+        tables=frozenset(evidence.source_tables.values()),
+        published=frozenset((evidence.published or {}).values()),
+        sequences=late.positions(positions),
+        unlogged=frozenset(evidence.unlogged_tables),
+        large_objects=evidence.large_objects,
+    )
+    return proof, at_switch
+
+
+async def _catalog_changes(on: Sides) -> int:
+    [row] = await fetch(on.source, query("catalog_changes"))
+    return int(row["changes"])
 
 
 async def _confirm(on: Sides, deadline: float) -> tuple[int | None, list[str]]:
@@ -190,11 +210,11 @@ def _united(looks: list[Writers]) -> Writers:
     return Writers(sessions=tuple(sessions.values()), prepared=tuple(sorted(prepared)))
 
 
-async def _set_sequences(on: Sides) -> tuple[int, list[str]]:
+async def _set_sequences(on: Sides) -> tuple[tuple[Sequence, ...], int, list[str]]:
     positions = await sequences.read_source(on.source)
     done = await sequences.synchronize(on.destination, positions)
     there = await sequences.read_destination(on.destination)
-    return done.set, list(core.sequences_behind(positions, there))
+    return positions, done.set, list(core.sequences_behind(positions, there))
 
 
 async def _subscription(on: Sides) -> DictRow:

@@ -22,7 +22,7 @@ from pgmigrator.postgres.queries import query
 ACTION = "RemoveReplication"
 
 #: the tables of our schema on the destination
-BOOKKEEPING = ("tables", "triggers", "start", "insert_only")
+BOOKKEEPING = ("tables", "triggers", "partitioned", "start", "insert_only", "at_switch")
 SLOT_TIMEOUT_S = 15.0
 
 _COMMENTS = """

@@ -12,11 +12,12 @@ from psycopg import sql
 
 from pgmigrator.core.known import Known
 from pgmigrator.core.marker import Marker, Step, Switch
+from pgmigrator.core.model import AtSwitch
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import DrainProof
 from pgmigrator.errors import Refused
+from pgmigrator.postgres import bookkeeping, triggers
 from pgmigrator.postgres import marker as marker_store
-from pgmigrator.postgres import triggers
 from pgmigrator.postgres.confirm import NUDGE
 from pgmigrator.postgres.connect import Connection, fetch, session
 from pgmigrator.postgres.destination import followed_publications
@@ -35,6 +36,8 @@ class Prepared:
 
     proof: DrainProof
     baseline: str = ""
+    #: what of the source is proved to be on the destination
+    at_switch: AtSwitch | None = None
 
 
 async def prepare(
@@ -56,7 +59,7 @@ async def prepare(
         return Prepared(proof)
     name = pair.names.subscription
     async with sides(pair) as on:
-        proof = await prove(
+        proof, at_switch = await prove(
             on,
             marker,
             timeout_seconds=timeout_seconds,
@@ -70,7 +73,7 @@ async def prepare(
         try:
             await stop(on.writer, on.destination, name)
             late = await _written_since(on, proof)
-            prepared = Prepared(proof, await _baseline(on.destination))
+            prepared = Prepared(proof, await _baseline(on.destination), at_switch)
             stopped = not late
         finally:
             if not stopped:
@@ -87,7 +90,7 @@ async def commit(pair: DatabasePair, prepared: Prepared) -> None:
     :raises Refused: the subscription runs again, so that the preparation no longer holds.
     """
     lsn = prepared.proof.lsn
-    if lsn is None or not prepared.proof.proved:
+    if lsn is None or prepared.at_switch is None or not prepared.proof.proved:
         raise Refused(f"database {pair.database} cannot be switched: its drain proved nothing")
     async with (
         session(pair.destination, pair.database, ACTION) as connection,
@@ -103,6 +106,7 @@ async def commit(pair: DatabasePair, prepared: Prepared) -> None:
             marker.having(Step.SWITCHED),
             switch=Switch(lsn=lsn, at=time.time(), baseline=prepared.baseline),
         )
+        await bookkeeping.remember_switch(connection, prepared.at_switch)
         await marker_store.write(connection, switched, pair.database)
 
 
@@ -135,6 +139,7 @@ async def unswitch(pair: DatabasePair) -> None:
         await connection.execute(
             sql.SQL("ALTER SUBSCRIPTION {} ENABLE").format(sql.Identifier(pair.names.subscription))
         )
+        await bookkeeping.forget_switch(connection)
         back = replace(marker, steps=marker.steps - {Step.SWITCHED}, switch=None)
         await marker_store.write(connection, back, pair.database)
         # last of all: whoever wrote until here shows

@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
-from pgmigrator.core import insert_only, plan, resync
+from pgmigrator.core import insert_only, late, plan, resync
 from pgmigrator.core.commands import Blocker, Command, Outcome, OutcomeStatus, Verb
 from pgmigrator.core.known import Known, known
 from pgmigrator.core.marker import Marker, Step
+from pgmigrator.core.model import SourceFacts
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import DrainProof
 from pgmigrator.errors import Refused, Unreachable
@@ -316,9 +317,9 @@ def _against(unit: Unit, marker: Marker) -> list[Blocker]:
     source = unit.last.source if unit.last else None
     if source is None or unit.last is None:
         return [_source_unread(unit)]
-    if insert_only.quiet(unit.last):
+    if late.quiet(unit.last):
         return []
-    if source.late_writes == 0:
+    if late.late_writes(unit.last) == 0:
         return [
             Blocker(
                 database=unit.database,
@@ -329,19 +330,23 @@ def _against(unit: Unit, marker: Marker) -> list[Blocker]:
             )
             for table, why in insert_only.in_doubt(unit.last)
         ]
-    late = source.late_writes
+    written = late.said(unit.last)
     return [
         Blocker(
             database=unit.database,
             object="late_writes",
-            status="unknown" if late is None else "fail",
-            reason=f"{late} transactions were written to the source after the switch"
-            if late is not None
-            else f"{UNKNOWN_LATE_WRITES}: its slot was not read in time, or is gone",
+            status="fail" if written else "unknown",
+            reason=written or f"{UNKNOWN_LATE_WRITES}: {_unknown(source)}",
             fix="try again in a moment; what was written late, carry over by hand, then"
             " `complete --force --reason ...`",
         )
     ]
+
+
+def _unknown(source: SourceFacts) -> str:
+    if source.late_writes is None:
+        return "its slot was not read in time, or is gone"
+    return "what it was at the switch is not remembered"
 
 
 def _source_unread(unit: Unit) -> Blocker:

@@ -310,7 +310,8 @@ METRICS: tuple[Metric, ...] = (
     ),
     _of_databases(
         "late_writes",
-        "Transactions on the source that wait in the slot after the switch.",
+        "Transactions on the source that wait in the slot after the switch; at least 1 if tables"
+        " came or left the publication, or a sequence moved.",
         lambda d: _one(d.switched.late_writes if d.switched else None),
     ),
     _of_mappings(

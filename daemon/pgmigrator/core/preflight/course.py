@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pgmigrator.core import follow, plan, roots
+from pgmigrator.core import follow, late, plan, roots
 from pgmigrator.core.drift import Drift, drifts
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, SchemaKind
@@ -37,13 +37,11 @@ def blocks_source(obs: Observation) -> Iterator[Found]:
 @check("source", DEGRADES)
 def late_writes(obs: Observation) -> Iterator[Found]:
     """After the switch, nobody writes to the source."""
-    assert obs.source is not None
-    if obs.source.late_writes:
+    if why := late.said(obs):
         yield (
             DEGRADES,
             obs.database,
-            f"{obs.source.late_writes} transactions were written to the source after the switch;"
-            " the destination does not have them",
+            f"{why}; the destination does not have them",
             "find the writer and stop it; carry its rows over by hand, or `unswitch`",
         )
 
