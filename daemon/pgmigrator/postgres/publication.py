@@ -22,6 +22,15 @@ Tables = tuple[tuple[int, TableName], ...]
 #: how long the creation of a slot may wait for open transactions before it is tried anew, seconds
 SLOT_TIMEOUT_S = 120
 
+#: sessions whose locks on a table keep it in a publication
+_HOLDERS = """
+SELECT pid FROM pg_locks
+ WHERE locktype = 'relation' AND relation = %(oid)s AND granted AND pid <> pg_backend_pid()
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
+ ORDER BY pid
+"""
+
 
 def _only(tables: Tables) -> sql.Composed:
     """Write `ONLY a, ONLY b`."""
@@ -68,15 +77,40 @@ async def add_tables(
 async def drop_tables(
     source: Endpoint, database: str, names: Names, tables: Tables, *, insert_only: bool = False
 ) -> None:
-    """Stop publishing tables: the application can update them, or they are to be copied anew."""
+    """Stop publishing tables: the application can update them, or they are to be copied anew.
+
+    One by one, so that one that is locked (VACUUM, CREATE INDEX CONCURRENTLY) keeps no other
+    published. Nor can we do without its lock: under a publication that is dropped and created anew
+    in one transaction, changes of transactions that were open meanwhile are lost.
+
+    :raises Refused: tables stay published, because somebody else holds locks on them.
+    """
     name = _name(names, insert_only=insert_only)
-    async with source_writer(source, database, "publication") as writer, writer.transaction():
-        await _assert_ours(writer, names, name)
-        await writer.execute(
-            sql.SQL("ALTER PUBLICATION {} DROP TABLE {}").format(
-                sql.Identifier(name), _only(tables)
-            )
+    locked = []
+    async with source_writer(source, database, "publication") as writer:
+        for table in tables:
+            try:
+                async with writer.transaction():
+                    await _assert_ours(writer, names, name)
+                    await writer.execute(
+                        sql.SQL("ALTER PUBLICATION {} DROP TABLE {}").format(
+                            sql.Identifier(name), _only((table,))
+                        )
+                    )
+            except psycopg.errors.LockNotAvailable:
+                locked.append(await _locked(writer, table))
+    if locked:
+        raise Refused(
+            "still published, and without a usable identity its UPDATE and DELETE fail as long as"
+            f" a lock keeps us from letting it go: {'; '.join(locked)}"
         )
+
+
+async def _locked(writer: SourceWriter, table: tuple[int, TableName]) -> str:
+    oid, name = table
+    holders = [row["pid"] for row in await writer.read(_HOLDERS, {"oid": oid})]
+    calls = ", ".join(f"pg_terminate_backend({pid})" for pid in holders)
+    return f"table {name} (on the source: SELECT {calls};)" if holders else f"table {name}"
 
 
 async def _add(writer: SourceWriter, names: Names, tables: Tables, *, insert_only: bool) -> None:
