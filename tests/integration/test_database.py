@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from pgmigrator.core.drift import drifts
 from pgmigrator.core.marker import Marker, ServerIdentity, Step
 from pgmigrator.errors import InvariantBroken, Refused
 from pgmigrator.postgres import database, fingerprint, finish
@@ -214,6 +215,26 @@ async def test_a_source_that_is_made_read_only_does_not_make_the_destination_so(
         session(ends.source, NAME, "test") as here,
         session(ends.destination, NAME, "test") as there,
     ):
+        assert await fingerprint.compare(here, there) == ()
+
+
+async def test_a_later_comment_and_connection_limit_are_differences(ends: Ends) -> None:
+    await ends.create()
+    name = Identifier(NAME)
+    execute(ends.servers[0].dsn(), SQL("ALTER DATABASE {} CONNECTION LIMIT 77").format(name))
+    execute(ends.servers[0].dsn(), SQL("COMMENT ON DATABASE {} IS 'it''s'").format(name))
+    async with (
+        session(ends.source, NAME, "test") as here,
+        session(ends.destination, NAME, "test") as there,
+    ):
+        found = await fingerprint.compare(here, there)
+        assert [(item.kind, item.definition, item.missing) for item in found] == [
+            ("comment", "'it''s'", True),
+            ("option", "CONNECTION LIMIT 77", True),
+        ]
+        for drift in drifts(found):
+            assert drift.fix
+        assert await done(ends, created=True) == ()
         assert await fingerprint.compare(here, there) == ()
 
 

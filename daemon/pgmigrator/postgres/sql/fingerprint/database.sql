@@ -1,14 +1,20 @@
--- The database itself: its owner, its privileges by how they differ from those of a new database, and
--- its settings. Those of our own roles are the daemon's, and so is its marker. That the source is made
+-- The database itself: its owner, its comment and connection limit, its privileges by how they differ
+-- from those of a new database, and its settings. Those of our own roles are the daemon's, and so is its marker. That the source is made
 -- read-only for the cutover must not make the destination so. Values can be secrets: they are compared
 -- by a hash with a salt that nobody knows.
 WITH this AS (
-    SELECT oid, datdba, coalesce(datacl, acldefault('d', datdba)) AS acl,
+    SELECT oid, datdba, datconnlimit, coalesce(datacl, acldefault('d', datdba)) AS acl,
            acldefault('d', datdba) AS born, 'database ' || quote_ident(datname) AS object
       FROM pg_database WHERE datname = current_database()
 )
 SELECT object, 'owner' AS kind, quote_ident(pg_get_userbyid(datdba)) AS definition
   FROM this
+UNION ALL
+SELECT object, 'comment', quote_literal(shobj_description(oid, 'pg_database'))
+  FROM this WHERE shobj_description(oid, 'pg_database') IS NOT NULL
+UNION ALL
+SELECT object, 'option', 'CONNECTION LIMIT ' || datconnlimit
+  FROM this WHERE datconnlimit <> -1
 UNION ALL
 SELECT this.object, 'grant',
        concat_ws(' ', entry.verb, entry.privilege_type, 'TO',
