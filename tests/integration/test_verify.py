@@ -5,6 +5,7 @@ import random
 import statistics
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
@@ -16,8 +17,10 @@ from psycopg.sql import SQL, Identifier
 
 from pgmigrator.core.model import RowCounts
 from pgmigrator.core.names import TableName
+from pgmigrator.core.pgoutput import net_changes
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import verify
+from pgmigrator.postgres.pgoutput import exported_slot, peek
 from pgmigrator.postgres.queries import query
 from pgmigrator.postgres.verify import count_rows
 from tests.fixtures.databases import execute
@@ -457,3 +460,20 @@ async def test_no_event_trigger_of_the_destination_runs_on_what_we_do(
         (),
         [(1000,)],
     )
+
+
+async def test_many_changes_take_little_memory(replicated: Replicated) -> None:
+    async with exported_slot(replicated.pair.source, replicated.pair.database, "t", 30) as slot:
+        replicated.on_source(
+            "INSERT INTO shop.item SELECT -i, 'x' FROM generate_series(1, 100000) i"
+        )
+        tracemalloc.start()
+        try:
+            found = await peek(slot.connection, slot.name, [replicated.names.publication])
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    item = {name: oid for oid, name in replicated.tables}[ITEM]
+    assert net_changes(found, 2**62)[item].net_rows == 100_000
+    # a pointer for each, and a portion's rows
+    assert peak_bytes < 60 * len(found)

@@ -34,8 +34,10 @@ from pgmigrator.postgres.pause import STOP_TIMEOUT_S, applied_lsn
 #: updates (U) and describes (R) too, and all of it, for tables whose rows are asked for.
 #: Everything is a literal: a replication connection knows no parameters.
 _PEEK = sql.SQL("""
-SELECT CASE WHEN get_byte(data, 0) = 84 OR wanted THEN data ELSE substr(data, 1, {prefix}) END
-       AS message
+DECLARE waiting NO SCROLL CURSOR FOR
+SELECT CASE WHEN get_byte(data, 0) = 84 OR wanted THEN data
+            WHEN get_byte(data, 0) = 67 THEN substr(data, 1, {prefix})
+            ELSE substr(data, 1, 5) END AS message
   FROM (SELECT data,
                get_byte(data, 0) IN (68, 73, 82, 85)
                AND ('x' || encode(substr(data, 2, 4), 'hex'))::bit(32)::bigint = ANY ({rows_of})
@@ -44,7 +46,7 @@ SELECT CASE WHEN get_byte(data, 0) = 84 OR wanted THEN data ELSE substr(data, 1,
                'proto_version', '1', 'publication_names', {publications})) messages
  WHERE wanted OR get_byte(data, 0) IN (67, 68, 73, 84)
 """)
-
+_PORTION = "FETCH 5000 FROM waiting"
 
 #: the same text for the same value as in the sessions that compare rows
 TEXT_OPTIONS = {
@@ -92,8 +94,15 @@ async def peek(
         if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
             # what is no UTF-8 would be refused, though nobody reads it as text
             await connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
-        cursor = await connection.execute(statement)
-        return [bytes(row["message"]) for row in await cursor.fetchall()]
+        await connection.execute(statement)
+        #: most messages are alike, and kept once: a transaction may have millions of them
+        known: dict[bytes, bytes] = {}
+        messages: list[bytes] = []
+        # not prepared: a replication connection knows the simple protocol only
+        while rows := await (await connection.execute(_PORTION, prepare=False)).fetchall():
+            messages += (known.setdefault(m, m) for m in (bytes(row["message"]) for row in rows))
+        await connection.execute("CLOSE waiting")
+        return messages
 
 
 async def late_writes(
