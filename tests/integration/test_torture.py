@@ -1,12 +1,15 @@
 """Everything that a schema can hold arrives, and the loss of anything would be seen."""
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg import sql
 
 from pgmigrator.core.drift import drifts
+from pgmigrator.core.drift_sql.objects import drop
 from pgmigrator.core.model import SchemaItem, SchemaKind
 from pgmigrator.core.names import names
 from pgmigrator.core.roles import RolePolicy
@@ -18,7 +21,7 @@ from tests.fixtures.databases import create_database, execute
 from tests.fixtures.providers import Postgres
 from tests.integration import torture
 from tests.integration.replicating import endpoint
-from tests.integration.torture.losses import LOSSES, NOT_SHOWN
+from tests.integration.torture.losses import BY_DUMP, LOSSES, NOT_SHOWN
 
 
 @pytest.fixture
@@ -55,38 +58,62 @@ async def test_everything_arrives_and_no_loss_is_overlooked(
         session(restored.destination, restored.database, "test") as there,
     ):
         assert await fingerprint.compare(here, there) == ()
-        overlooked, unrepaired = [], []
+        overlooked, unrepaired = [], {}
         for kind, statement in LOSSES:
             async with there.transaction(force_rollback=True):
                 await there.execute(statement.encode())
                 found = await fingerprint.compare(here, there)
-                left = await _repaired(here, there, found)
+                if left := await _repaired(here, there, found):
+                    unrepaired[statement] = left
             if kind not in {item.kind for item in found}:
                 overlooked.append((kind, statement, found))
-
-            unrepaired += [(statement, item) for item in left]
         assert overlooked == []
-        assert unrepaired == []
+        unexpected = {key: left for key, left in unrepaired.items() if key not in BY_DUMP}
+        assert unexpected == {}
+        assert unrepaired.keys() == BY_DUMP
         assert await fingerprint.compare(here, there) == ()
 
 
 async def _repaired(
     here: Connection, there: Connection, found: tuple[SchemaItem, ...]
-) -> tuple[SchemaItem, ...]:
-    """Run what is advised, if there is advice for all of it; return what is left then.
+) -> list[str]:
+    """Run what is advised until nothing differs; return what is left, and why.
 
-    Twice: an index that is made anew has lost its comment.
+    In rounds: an object first, then what belongs to it and what is said of it.
     """
-    for _ in range(2):
-        statements = [drift.statement for drift in drifts(found)]
-        if None in statements:
-            return ()
-        # what belongs to an object comes after the object
-        ordered = sorted(filter(None, statements), key=lambda text: not text.startswith("CREATE"))
-        for statement in ordered:
-            await there.execute(statement.encode())
-        found = await fingerprint.compare(here, there)
-    return found
+    before: tuple[SchemaItem, ...] = ()
+    refused: list[str] = []
+    while found and found != before:
+        refused = []
+        todo = drifts(found)
+        for drift in todo:
+            advised = (
+                drift.statement
+                or (drift.query and await _printed(here, drift.query))
+                or drop(drift)
+                or "no SQL"
+            )
+            # 18.4 cannot add a constraint to a domain in a savepoint after one was dropped
+            savepoint = nullcontext() if len(todo) == 1 else there.transaction()
+            try:
+                async with savepoint:
+                    await there.execute(advised.encode())
+            except psycopg.Error as error:
+                refused.append(
+                    f"{drift.kind} of {drift.object}: {drift.reason}: {advised}: {error}"
+                )
+        if refused and len(todo) == 1:
+            return refused
+        before, found = found, await fingerprint.compare(here, there)
+    return refused if found else []
+
+
+async def _printed(here: Connection, query: str) -> str:
+    async with here.transaction():
+        cursor = await here.execute(query.encode())
+        while cursor.nextset():
+            pass
+        return "; ".join(next(iter(row.values())) for row in await cursor.fetchall())
 
 
 def test_every_kind_is_lost_once() -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from shlex import quote
 
-from pgmigrator.core.drift_sql import (
-    CLUSTER,
+from pgmigrator.core.drift_sql import statement
+from pgmigrator.core.drift_sql.lines import (
     COLUMN,
     GRANT,
     INDEX,
@@ -20,15 +20,17 @@ from pgmigrator.core.drift_sql import (
     STATISTICS,
     TRIGGER,
     USER_MAPPING,
-    VIEW,
     WORD,
     Change,
     addressed,
-    drop,
     first_name,
     is_trigger_mode,
-    statement,
 )
+from pgmigrator.core.drift_sql.objects import drop
+from pgmigrator.core.drift_sql.properties import property_key
+from pgmigrator.core.drift_sql.relations import SETTING
+from pgmigrator.core.drift_sql.types import enum_anew
+from pgmigrator.core.drift_sql.written import query
 from pgmigrator.core.model import SchemaItem, SchemaKind
 from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.renamed import renamed
@@ -55,14 +57,23 @@ class Drift(Change):
 
     @property
     def statement(self) -> str | None:
-        """The SQL that makes the destination like the source; None: it takes more than a line."""
+        """The SQL that makes the destination like the source; None: it is not known here."""
         return statement(self)
+
+    @property
+    def query(self) -> str | None:
+        """A query for the source that writes that SQL; None: it is known here, or too long."""
+        return query(self)
 
     @property
     def fix(self) -> str:
         """What to do, in a sentence."""
         if self.statement:
             return f"on the destination: {self.statement};"
+        if self.query:
+            return f"on the destination, run what this prints on the source: {self.query};"
+        if self.kind is SchemaKind.ENUM and (anew := enum_anew(self)):
+            return anew
         if self.kind is SchemaKind.TRIGGER and is_trigger_mode(self.source or self.destination):
             return "wait: until the switch it is an ordinary trigger there, and its mode remembered"
         if self.source is None:
@@ -82,15 +93,19 @@ class Drift(Change):
     def is_whole(self) -> bool:
         """Whether the line defines the object, so that a side without it has not the object."""
         line = self.source or self.destination or ""
-        if self.kind is SchemaKind.VIEW:
-            return bool(VIEW.fullmatch(line))
-        return self.kind in _DEFINING and not USER_MAPPING.match(line)
+        return (
+            self.kind in _DEFINING
+            and property_key(self.kind, line) is None
+            and not USER_MAPPING.match(line)
+        )
 
     @property
     def needs_copy(self) -> bool:
         """Whether rows that are there already lack what the source's rows may have."""
         if self.kind is not SchemaKind.COLUMN or self.source is None:
             return False
+        if self.statement is None:
+            return True  # their order, or how one is generated: only a new table has it so
         if self.destination is None:
             return " DEFAULT " in self.source or " GENERATED " in self.source
         return _typed(self.source) != _typed(self.destination)
@@ -118,7 +133,7 @@ def drifts(items: Iterable[SchemaItem]) -> tuple[Drift, ...]:
     found = tuple(
         Drift(kind=kind, object=described, source=source, destination=destination)
         for (described, kind, key), (source, destination) in pairs.items()
-        # a column that came or went also changes their order
+        # a column that came, went or got another name also changes their order
         if key != ORDER or not _changes_columns(pairs, described)
     )
     return _without_heirs(_without_parts(found), ancestors)
@@ -239,19 +254,24 @@ def _changes_columns(
     pairs: Mapping[tuple[str, SchemaKind, str], list[str | None]], described: str
 ) -> bool:
     return any(
-        name == described and kind is SchemaKind.COLUMN and key != ORDER and None in pair
+        name == described
+        and kind is SchemaKind.COLUMN
+        and key != ORDER
+        and len({line and first_name(line) for line in pair}) > 1
         for (name, kind, key), pair in pairs.items()
     )
 
 
 def _key(kind: SchemaKind, definition: str) -> str:
     """Tell what of an object a line is about: two lines with one key are one change."""
+    if (key := property_key(kind, definition)) is not None:
+        return key
     if kind is SchemaKind.FOREIGN_DATA:
         mapping = USER_MAPPING.match(definition)
         return mapping[0] if mapping else ""
-    if kind is SchemaKind.OPTION and definition.startswith(CLUSTER):
-        return CLUSTER
-    if kind in _ONE_OF_A_KIND or (kind is SchemaKind.VIEW and VIEW.fullmatch(definition)):
+    if kind is SchemaKind.OPTION and SETTING.fullmatch(definition):
+        return definition.rpartition(" ")[0]
+    if kind in _ONE_OF_A_KIND:
         return ""
     for pattern in (INDEX, TRIGGER, STATISTICS):
         if found := pattern.match(definition):
@@ -266,6 +286,7 @@ _ONE_OF_A_KIND = frozenset(
     {
         SchemaKind.TABLE,
         SchemaKind.SEQUENCE,
+        SchemaKind.VIEW,
         SchemaKind.ENUM,
         SchemaKind.TYPE,
         SchemaKind.FUNCTION,

@@ -6,7 +6,7 @@ knows what is under way or waits.
 
 from pgmigrator.core import actions as a
 from pgmigrator.core import follow, plan, roots
-from pgmigrator.core.drift_sql import is_trigger_mode
+from pgmigrator.core.drift_sql.lines import is_trigger_mode
 from pgmigrator.core.model import Observation, SchemaItem, SchemaKind
 from pgmigrator.core.renamed import renamed
 

@@ -28,6 +28,13 @@ PARTS = (
 )
 #: the first version that knows the privilege MAINTAIN
 _MAINTAIN_SINCE = 170000
+#: the first version that writes no qualifiers that a view, a rule or a body in SQL does not need
+_BARE_NAMES_SINCE = 160000
+#: what may differ before that: qualifiers, and blanks; literals and quoted names are kept
+_QUALIFIED = (
+    r"""('(?:[^']|'')*')|(?:"(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.|("(?:[^"]|"")+")|\s+"""
+)
+_NOTHING = "(?!)"
 
 _HASHES = """
 SELECT object, md5(string_agg(kind || ' ' || definition, E'\\n'
@@ -53,11 +60,12 @@ async def compare(
     `created` tells a destination of ours from an adopted one.
     """
     items = _items((DATABASE, *PARTS) if created else PARTS)
+    oldest = min(source.info.server_version, destination.info.server_version)
     parameters = {
         "salt": secrets.token_hex(16),
         "own": [source.info.user, destination.info.user],
-        "maintain": min(source.info.server_version, destination.info.server_version)
-        >= _MAINTAIN_SINCE,
+        "maintain": oldest >= _MAINTAIN_SINCE,
+        "spelling": _NOTHING if oldest >= _BARE_NAMES_SINCE else _QUALIFIED,
     }
     on_source = {**parameters, "held": None}
     on_destination = {**parameters, "held": Jsonb(await triggers.held(destination))}

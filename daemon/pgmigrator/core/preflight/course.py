@@ -80,10 +80,13 @@ def schema_drift(obs: Observation) -> Iterator[Found]:
             fix = "the source has renamed it: the problem `tables_renamed` says what becomes of it"
         if drift.needs_copy and (tables := _to_copy(drift, obs)):
             commands = "; ".join(resync_command(obs, table) for table in tables)
-            fix += (
-                " its rows are compared then; to copy them anew without waiting for that:"
-                f" {commands}"
-            )
+            if drift.statement:
+                fix += (
+                    " its rows are compared then; to copy them anew without waiting for that:"
+                    f" {commands}"
+                )
+            elif not drift.heirs:  # no partitioned table is made anew
+                fix = f"only a new table has it so; it is created and copied anew by: {commands}"
         yield DEGRADES, f"{drift.kind} of {drift.object}", drift.reason, fix
     if (more := len(found) - DRIFTS_SHOWN) > 0:
         yield DEGRADES, "schema", f"{more} more differences", "mend those that are shown first"

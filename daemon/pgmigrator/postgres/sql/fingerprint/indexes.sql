@@ -16,10 +16,6 @@ SELECT rel.q AS object, 'index' AS kind,
    AND NOT EXISTS (SELECT FROM pg_constraint k
                     WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
 UNION ALL
-SELECT rel.q, 'index', 'REPLICA IDENTITY USING INDEX ' || quote_ident(x.relname)
-  FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
- WHERE i.indisreplident
-UNION ALL
 SELECT rel.q, 'option', 'CLUSTER ON ' || quote_ident(x.relname)
   FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
  WHERE i.indisclustered

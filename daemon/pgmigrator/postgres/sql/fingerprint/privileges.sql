@@ -105,7 +105,7 @@ WITH object (classid, objid, objsubid, owner, acl, objtype) AS (
        AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid
                           AND e.deptype = 'e')
     UNION ALL
-    SELECT l.classoid, l.objoid, l.objsubid, 'label', quote_literal(l.provider || ': ' || l.label)
+    SELECT l.classoid, l.objoid, l.objsubid, 'label', concat(quote_ident(l.provider), ' IS ', quote_literal(l.label))
       FROM pg_seclabel l
      WHERE l.classoid NOT IN ('pg_publication'::regclass, 'pg_subscription'::regclass,
                               'pg_largeobject'::regclass)

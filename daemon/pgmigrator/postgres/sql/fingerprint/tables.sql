@@ -1,5 +1,5 @@
 -- Tables (ordinary, partitioned, foreign), their columns and what hangs on them, written so that
--- the versions 15 to 18 say the same of the same. Left out: not-null constraints, which 18 lists as
+-- the versions 15 to 18 say the same of the same, and as far as possible as DDL has it. Left out: not-null constraints, which 18 lists as
 -- constraints (NN says it); foreign keys, triggers and identities that partitions have from above.
 WITH rel AS (
     SELECT c.*, '"' || replace(n.nspname, '"', '""') || '"."' || replace(c.relname, '"', '""')
@@ -11,23 +11,34 @@ WITH rel AS (
                           AND e.objid = c.oid AND e.deptype = 'e')
 )
 SELECT rel.q AS object, 'table' AS kind,
-       concat_ws(' ', rel.relkind,
-                 -- without its index, USING INDEX is no identity, and no dump repeats it
-                 CASE WHEN rel.relreplident = 'i'
-                       AND NOT EXISTS (SELECT FROM pg_index i
-                                        WHERE i.indrelid = rel.oid AND i.indisreplident)
-                      THEN 'd' ELSE rel.relreplident::text END,
-                 CASE WHEN rel.relpersistence = 'u' THEN 'UNLOGGED' END,
-                 pg_get_partkeydef(rel.oid), pg_get_expr(rel.relpartbound, rel.oid),
-                 'of ' || nullif(rel.reloftype, 0)::regtype,
-                 'using ' || nullif(am.amname, 'heap'),
-                 (SELECT 'inherits ' || string_agg(inhparent::regclass::text, ', ' ORDER BY inhseqno)
-                    FROM pg_inherits WHERE inhrelid = rel.oid),
-                 'server ' || quote_ident(s.srvname)) AS definition
+       CASE rel.relkind WHEN 'p' THEN 'partitioned BY ' || pg_get_partkeydef(rel.oid)
+                        WHEN 'f' THEN 'foreign SERVER ' || quote_ident(s.srvname)
+                        ELSE 'ordinary' END AS definition
   FROM rel
-  LEFT JOIN pg_am am ON am.oid = rel.relam
   LEFT JOIN pg_foreign_table f ON f.ftrelid = rel.oid
   LEFT JOIN pg_foreign_server s ON s.oid = f.ftserver
+UNION ALL
+SELECT rel.q, 'table', part
+  FROM rel
+  LEFT JOIN pg_am am ON am.oid = rel.relam
+  -- without its index, USING INDEX is no identity, and no dump repeats it
+  LEFT JOIN pg_index i ON i.indrelid = rel.oid AND i.indisreplident
+  LEFT JOIN pg_class x ON x.oid = i.indexrelid
+ CROSS JOIN LATERAL (
+       VALUES ('REPLICA IDENTITY ' || CASE rel.relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING'
+                                           WHEN 'i' THEN 'USING INDEX ' || quote_ident(x.relname) END),
+              (CASE WHEN rel.relpersistence = 'u' THEN 'SET UNLOGGED' END),
+              ('OF ' || nullif(rel.reloftype, 0)::regtype),
+              ('SET ACCESS METHOD ' || nullif(quote_ident(am.amname), 'heap'))
+       ) parts (part)
+ WHERE part IS NOT NULL
+UNION ALL
+SELECT rel.q, 'table',
+       CASE WHEN rel.relispartition
+            THEN format('PARTITION OF %%s %%s', h.inhparent::regclass,
+                        pg_get_expr(rel.relpartbound, rel.oid))
+            ELSE 'INHERIT ' || h.inhparent::regclass END
+  FROM rel JOIN pg_inherits h ON h.inhrelid = rel.oid
 UNION ALL
 SELECT r.q, 'column',
        concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
@@ -53,25 +64,36 @@ SELECT r.q, 'column', 'order: ' || string_agg(quote_ident(a.attname), ', ' ORDER
  GROUP BY r.q
 UNION ALL
 -- storage parameters and the like: nothing that rows depend on
-SELECT r.q, 'option', item
+SELECT r.q, 'option', format('SET (%%s = %%L)', split_part(item, '=', 1), substr(item, strpos(item, '=') + 1))
   FROM rel r
   LEFT JOIN pg_class toast ON toast.oid = r.reltoastrelid
-  LEFT JOIN pg_foreign_table f ON f.ftrelid = r.oid
- CROSS JOIN LATERAL unnest(r.reloptions || f.ftoptions
+ CROSS JOIN LATERAL unnest(r.reloptions
                            || ARRAY(SELECT 'toast.' || o FROM unnest(toast.reloptions) o)) item
 UNION ALL
 SELECT r.q, 'option',
-       concat_ws(' ', 'column', quote_ident(a.attname),
-                 CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage::text END,
-                 'compression ' || nullif(a.attcompression::text, ''),
-                 'statistics ' || nullif(a.attstattarget, -1),
-                 (SELECT string_agg(o, ' ' ORDER BY o COLLATE "C")
-                    FROM unnest(a.attoptions || a.attfdwoptions) o))
+       format('OPTIONS (%%I %%L)', split_part(item, '=', 1), substr(item, strpos(item, '=') + 1))
+  FROM rel r JOIN pg_foreign_table f ON f.ftrelid = r.oid CROSS JOIN LATERAL unnest(f.ftoptions) item
+UNION ALL
+SELECT r.q, 'option', format('ALTER COLUMN %%I %%s', a.attname, part)
   FROM rel r
   JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_type t ON t.oid = a.atttypid
- WHERE a.attstorage <> t.typstorage OR a.attcompression <> '' OR a.attstattarget <> -1
-    OR a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL
+ CROSS JOIN LATERAL (
+       SELECT 'SET STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL'
+                                                  WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END
+        WHERE a.attstorage <> t.typstorage
+       UNION ALL
+       SELECT 'SET COMPRESSION ' || CASE a.attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END
+        WHERE a.attcompression <> ''
+       UNION ALL
+       SELECT 'SET STATISTICS ' || a.attstattarget WHERE a.attstattarget <> -1
+       UNION ALL
+       SELECT format('SET (%%s = %%L)', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1))
+         FROM unnest(a.attoptions) o
+       UNION ALL
+       SELECT format('OPTIONS (%%I %%L)', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1))
+         FROM unnest(a.attfdwoptions) o
+       ) parts (part)
 UNION ALL
 SELECT r.q, 'constraint',
        concat_ws(' ', quote_ident(k.conname), pg_get_constraintdef(k.oid))
@@ -100,11 +122,15 @@ SELECT r.q, 'policy', concat_ws(' ', 'row security', r.relrowsecurity, r.relforc
   FROM rel r WHERE r.relrowsecurity OR r.relforcerowsecurity
 UNION ALL
 SELECT r.q, 'policy',
-       concat_ws(' ', quote_ident(y.polname), y.polcmd, y.polpermissive,
+       concat_ws(' ', quote_ident(y.polname),
+                 'AS', CASE WHEN y.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+                 'FOR', CASE y.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT'
+                                      WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+                 'TO',
                  (SELECT string_agg(CASE WHEN m = 0 THEN 'PUBLIC'
                                          ELSE quote_ident(pg_get_userbyid(m)) END, ', '
                                     ORDER BY pg_get_userbyid(m)::text COLLATE "C")
                     FROM unnest(y.polroles) m),
-                 'USING ' || pg_get_expr(y.polqual, y.polrelid),
-                 'WITH CHECK ' || pg_get_expr(y.polwithcheck, y.polrelid))
+                 'USING (' || pg_get_expr(y.polqual, y.polrelid) || ')',
+                 'WITH CHECK (' || pg_get_expr(y.polwithcheck, y.polrelid) || ')')
   FROM rel r JOIN pg_policy y ON y.polrelid = r.oid

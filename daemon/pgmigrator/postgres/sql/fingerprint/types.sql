@@ -20,55 +20,83 @@ SELECT typ.q AS object, 'enum' AS kind,
 UNION ALL
 SELECT typ.q, 'type',
        concat_ws(' ', 'domain', format_type(typ.typbasetype, typ.typtypmod),
-                 CASE WHEN typ.typnotnull THEN 'NN' END,
-                 nullif(typ.typcollation, 0)::regcollation,
+                 CASE WHEN typ.typcollation <> base.typcollation
+                      THEN 'COLLATE ' || typ.typcollation::regcollation END,
+                 CASE WHEN typ.typnotnull THEN 'NOT NULL' END,
                  'DEFAULT ' || typ.typdefault)
-  FROM typ WHERE typ.typtype = 'd'
+  FROM typ JOIN pg_type base ON base.oid = typ.typbasetype WHERE typ.typtype = 'd'
 UNION ALL
 SELECT 'domain ' || typ.q, 'constraint',
        concat_ws(' ', quote_ident(k.conname), pg_get_constraintdef(k.oid))
   FROM typ JOIN pg_constraint k ON k.contypid = typ.oid AND k.contype = 'c'
 UNION ALL
 SELECT typ.q, 'type',
-       concat_ws(' ', 'composite',
-                 (SELECT string_agg(concat_ws(' ', quote_ident(a.attname),
-                                              format_type(a.atttypid, a.atttypmod),
-                                              nullif(a.attcollation, 0)::regcollation),
-                                    ', ' ORDER BY a.attnum)
-                    FROM pg_attribute a
-                   WHERE a.attrelid = typ.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
+       format('composite (%%s)',
+              (SELECT string_agg(concat_ws(' ', quote_ident(a.attname),
+                                           format_type(a.atttypid, a.atttypmod),
+                                           CASE WHEN a.attcollation <> t.typcollation
+                                                THEN 'COLLATE ' || a.attcollation::regcollation END),
+                                 ', ' ORDER BY a.attnum)
+                 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+                WHERE a.attrelid = typ.typrelid AND a.attnum > 0 AND NOT a.attisdropped))
   FROM typ WHERE typ.typtype = 'c'
 UNION ALL
 SELECT typ.q, 'type',
-       concat_ws(' ', 'range', format_type(r.rngsubtype, NULL), r.rngmultitypid::regtype,
-                 nullif(r.rngcollation, 0)::regcollation,
-                 (SELECT opcname::text FROM pg_opclass WHERE oid = r.rngsubopc),
-                 r.rngcanonical, r.rngsubdiff)
+       format('range (%%s)',
+              concat_ws(', ', 'SUBTYPE = ' || format_type(r.rngsubtype, NULL),
+                        'MULTIRANGE_TYPE_NAME = ' || r.rngmultitypid::regtype,
+                        'COLLATION = ' || nullif(r.rngcollation, 0)::regcollation,
+                        (SELECT format('SUBTYPE_OPCLASS = %%I.%%I', n.nspname, o.opcname)
+                           FROM pg_opclass o JOIN pg_namespace n ON n.oid = o.opcnamespace
+                          WHERE o.oid = r.rngsubopc),
+                        'CANONICAL = ' || nullif(r.rngcanonical, 0)::regproc,
+                        'SUBTYPE_DIFF = ' || nullif(r.rngsubdiff, 0)::regproc))
   FROM typ JOIN pg_range r ON r.rngtypid = typ.oid
 UNION ALL
 SELECT typ.q, 'type',
        CASE WHEN typ.typisdefined
-            THEN concat_ws(' ', 'base', typ.typlen, typ.typbyval, typ.typalign, typ.typstorage,
-                           typ.typcategory, typ.typispreferred, typ.typdelim, typ.typinput,
-                           typ.typoutput, typ.typreceive, typ.typsend, typ.typmodin, typ.typmodout,
-                           typ.typanalyze, typ.typsubscript, typ.typelem::regtype, typ.typcollation,
-                           'DEFAULT ' || typ.typdefault)
+            THEN format('base (%%s)', concat_ws(', ',
+                 'INPUT = ' || typ.typinput, 'OUTPUT = ' || typ.typoutput,
+                 'RECEIVE = ' || nullif(typ.typreceive, 0)::regproc,
+                 'SEND = ' || nullif(typ.typsend, 0)::regproc,
+                 'TYPMOD_IN = ' || nullif(typ.typmodin, 0)::regproc,
+                 'TYPMOD_OUT = ' || nullif(typ.typmodout, 0)::regproc,
+                 'ANALYZE = ' || nullif(typ.typanalyze, 0)::regproc,
+                 'SUBSCRIPT = ' || nullif(typ.typsubscript, 0)::regproc,
+                 'INTERNALLENGTH = ' || CASE typ.typlen WHEN -1 THEN 'VARIABLE' ELSE typ.typlen::text END,
+                 CASE WHEN typ.typbyval THEN 'PASSEDBYVALUE' END,
+                 'ALIGNMENT = ' || CASE typ.typalign WHEN 'c' THEN 'char' WHEN 's' THEN 'int2'
+                                        WHEN 'i' THEN 'int4' ELSE 'double' END,
+                 'STORAGE = ' || CASE typ.typstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external'
+                                      WHEN 'm' THEN 'main' ELSE 'extended' END,
+                 'CATEGORY = ' || quote_literal(typ.typcategory::text),
+                 'PREFERRED = ' || typ.typispreferred, 'DELIMITER = ' || quote_literal(typ.typdelim::text),
+                 'ELEMENT = ' || nullif(typ.typelem, 0)::regtype,
+                 CASE WHEN typ.typcollation <> 0 THEN 'COLLATABLE = true' END,
+                 'DEFAULT = ' || quote_literal(typ.typdefault)))
             ELSE 'shell' END
   FROM typ WHERE typ.typtype IN ('b', 'p')
 UNION ALL
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname), 'other',
        -- the locale's column was renamed in 17
-       concat_ws(' ', 'collation', c.collprovider, c.collisdeterministic, c.collcollate,
-                 c.collctype, coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale'),
-                 to_jsonb(c) ->> 'collicurules')
+       format('collation (%%s)',
+              concat_ws(', ',
+                        'PROVIDER = ' || CASE c.collprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu'
+                                              WHEN 'b' THEN 'builtin' ELSE 'default' END,
+                        'DETERMINISTIC = ' || c.collisdeterministic,
+                        'LC_COLLATE = ' || quote_literal(c.collcollate),
+                        'LC_CTYPE = ' || quote_literal(c.collctype),
+                        'LOCALE = ' || quote_literal(coalesce(to_jsonb(c) ->> 'colllocale',
+                                                              to_jsonb(c) ->> 'colliculocale')),
+                        'RULES = ' || quote_literal(to_jsonb(c) ->> 'collicurules')))
   FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
  WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgmigrator')
    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_collation'::regclass
                       AND e.objid = c.oid AND e.deptype = 'e')
 UNION ALL
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.conname), 'other',
-       concat_ws(' ', 'conversion', pg_encoding_to_char(c.conforencoding),
-                 pg_encoding_to_char(c.contoencoding), c.conproc, c.condefault)
+       format('conversion %%sFOR %%L TO %%L FROM %%s', CASE WHEN c.condefault THEN 'DEFAULT ' END,
+              pg_encoding_to_char(c.conforencoding), pg_encoding_to_char(c.contoencoding), c.conproc)
   FROM pg_conversion c JOIN pg_namespace n ON n.oid = c.connamespace
  WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgmigrator')
    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_conversion'::regclass
