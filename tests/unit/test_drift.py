@@ -259,6 +259,19 @@ def test_of_a_partitioned_table_one_statement_and_one_resync_are_named() -> None
     )
 
 
+def test_what_only_a_new_table_has_names_its_resync() -> None:
+    lines = [
+        item("column", "order: a, b", missing=True, of=str(ORDERS)),
+        item("column", "order: b, a", missing=False, of=str(ORDERS)),
+    ]
+    [problem] = drift_problems(*lines, partitioned=False)
+    assert problem.fix.endswith(f"copied anew by: pgmigrator resync orders shop '{ORDERS}'")
+    whole = [replace(line, object=str(WHOLE)) for line in lines]
+    heirs = [replace(line, ancestors=(str(WHOLE),)) for line in lines]
+    [problem] = drift_problems(*whole, *heirs)
+    assert "pg_dump --schema-only" in problem.fix
+
+
 def test_of_a_table_and_what_inherits_from_it_each_is_to_be_copied() -> None:
     parent = item("column", "b int DEFAULT 7", missing=True, of=str(ORDERS))
     heir = replace(parent, object=str(ITEMS), ancestors=(str(ORDERS),))

@@ -6,7 +6,7 @@ It is for a person to read and run: nothing of it is run by itself.
 from collections.abc import Callable, Mapping
 
 from pgmigrator.core.drift_sql import objects, relations, types
-from pgmigrator.core.drift_sql.lines import Change
+from pgmigrator.core.drift_sql.lines import Change, without_arguments
 from pgmigrator.core.drift_sql.properties import property_statement
 from pgmigrator.core.model import SchemaKind
 
@@ -22,7 +22,7 @@ def _function(change: Change) -> str | None:
     aggregate = "aggregate "
     if change.source is None or not change.source.startswith(aggregate):
         return None
-    name = change.object[: change.object.rindex("(")]
+    name = without_arguments(change.object)
     return f"CREATE OR REPLACE AGGREGATE {name} {change.source.removeprefix(aggregate)}"
 
 

@@ -78,6 +78,16 @@ def parted(items: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in _PART.findall(items))
 
 
+def without_arguments(identity: str) -> str:
+    """Return the name in what pg_identify_object() says of a function or an operator.
+
+    >>> without_arguments("app.total(integer)")
+    'app.total'
+    """
+    name, _, arguments = identity.rpartition("(")
+    return name if arguments else identity
+
+
 def literal(text: str) -> str:
     """Quote a string for SQL."""
     return "'" + text.replace("'", "''") + "'"

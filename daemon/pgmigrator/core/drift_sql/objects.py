@@ -3,7 +3,13 @@
 import re
 from collections.abc import Mapping
 
-from pgmigrator.core.drift_sql.lines import USER_MAPPING, Change, parted, replaced
+from pgmigrator.core.drift_sql.lines import (
+    USER_MAPPING,
+    Change,
+    parted,
+    replaced,
+    without_arguments,
+)
 from pgmigrator.core.drift_sql.properties import property_key
 from pgmigrator.core.model import SchemaKind
 
@@ -105,8 +111,7 @@ def operator(change: Change) -> str | None:
         return replaced(drop_it, create)
     if change.destination is not None:
         return _altered_operator(change)
-    name = change.object[: change.object.rindex("(")]
-    return f"CREATE OPERATOR {name} {change.source}"
+    return f"CREATE OPERATOR {without_arguments(change.object)} {change.source}"
 
 
 def _altered_operator(change: Change) -> str | None:
@@ -119,13 +124,10 @@ def _altered_operator(change: Change) -> str | None:
     if (changes.keys() & old.keys()) | gone <= _TAKEN_BACK:
         options = [f"{name} = {value}" if value else name for name, value in changes.items()]
         options += [f"{name} = NONE" for name in sorted(gone)]
-        return f"ALTER OPERATOR {_spaced(change.object)} SET ({', '.join(options)})"
+        name = without_arguments(change.object)
+        arguments = change.object.removeprefix(name)
+        return f"ALTER OPERATOR {name} {arguments} SET ({', '.join(options)})"
     return None
-
-
-def _spaced(identity: str) -> str:
-    name, _, arguments = identity.rpartition("(")
-    return f"{name} ({arguments}"
 
 
 def schema(change: Change) -> str:

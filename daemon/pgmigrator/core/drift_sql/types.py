@@ -61,7 +61,8 @@ def type_(change: Change) -> str | None:
         return None
     word, _, definition = change.source.partition(" ")
     if change.destination is None:
-        return f"{_CREATED[word].format(change.object)}{definition if word != 'base' else ''}"
+        create = _CREATED.get(word)
+        return create and f"{create.format(change.object)}{definition if word != 'base' else ''}"
     if change.destination == "shell":  # its functions come in between
         return f"CREATE TYPE {change.object} {definition}"
     if (new := _DOMAIN.fullmatch(change.source)) and (old := _DOMAIN.fullmatch(change.destination)):

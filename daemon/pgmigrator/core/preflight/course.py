@@ -73,23 +73,28 @@ def schema_drift(obs: Observation) -> Iterator[Found]:
     renamings = (*follow.renamed(obs), *roots.renamed(obs))
     renamed = {str(name) for item in renamings for name in (item.old, item.new)}
     for drift in found[:DRIFTS_SHOWN]:
-        fix = drift.fix
-        if _comes(drift, obs):
-            fix = "it is created there by itself; if that fails, a problem says why"
+        fix = _fix(drift, obs)
         if drift.kind is SchemaKind.TABLE and drift.object in renamed:
             fix = "the source has renamed it: the problem `tables_renamed` says what becomes of it"
-        if drift.needs_copy and (tables := _to_copy(drift, obs)):
-            commands = "; ".join(resync_command(obs, table) for table in tables)
-            if drift.statement:
-                fix += (
-                    " its rows are compared then; to copy them anew without waiting for that:"
-                    f" {commands}"
-                )
-            elif not drift.heirs:  # no partitioned table is made anew
-                fix = f"only a new table has it so; it is created and copied anew by: {commands}"
         yield DEGRADES, f"{drift.kind} of {drift.object}", drift.reason, fix
     if (more := len(found) - DRIFTS_SHOWN) > 0:
         yield DEGRADES, "schema", f"{more} more differences", "mend those that are shown first"
+
+
+def _fix(drift: Drift, obs: Observation) -> str:
+    if _comes(drift, obs):
+        return "it is created there by itself; if that fails, a problem says why"
+    if not drift.needs_copy or not (tables := _to_copy(drift, obs)):
+        return drift.fix
+    commands = "; ".join(resync_command(obs, table) for table in tables)
+    if drift.statement:
+        return (
+            f"{drift.fix} its rows are compared then; to copy them anew without waiting for that:"
+            f" {commands}"
+        )
+    if drift.heirs:  # no partitioned table is made anew
+        return drift.fix
+    return f"only a new table has it so; it is created and copied anew by: {commands}"
 
 
 def _comes(drift: Drift, obs: Observation) -> bool:
