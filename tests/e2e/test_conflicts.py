@@ -82,3 +82,22 @@ def _wait_ticks(running: Daemon, count: int) -> None:
         return now >= ticks + count
 
     running.wait(enough, f"{count} ticks")
+
+
+def test_the_first_change_of_a_copied_row_is_no_conflict(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    """The initial copy has another origin than what follows it, and PostgreSQL counts that."""
+    pair = fresh_pair(source=shop.SOURCE, destination={"track_commit_timestamp": "on"})
+    shop.create(pair.source, rows=50)
+    running = daemon(orders(pair))
+    running.start()
+    running.wait_phase("ready")
+    shop.execute(pair.source, "UPDATE customers SET name = name || '!'")
+    counted = "SELECT confl_update_origin_differs > 0 FROM pg_stat_subscription_stats"
+    running.wait(lambda _: shop.value(pair.destination, counted) is True, "PostgreSQL's count")
+    _wait_ticks(running, 2)
+    running.wait_phase("ready")
+    status, outcome = running.post("drain")
+    assert status == 200, outcome
+    assert shop.differences(pair.source, pair.destination) == []

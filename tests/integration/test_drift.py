@@ -242,6 +242,8 @@ CHANGED = {
     "ALTER DOMAIN positive DROP NOT NULL": {"type"},
     "CREATE DOMAIN other AS text COLLATE \"C\" DEFAULT 'x' NOT NULL": {"type"},
     "ALTER EVENT TRIGGER watch DISABLE": {"event_trigger"},
+    "ALTER DATABASE drifting CONNECTION LIMIT 77": {"option"},
+    "COMMENT ON DATABASE drifting IS 'it''s'": {"comment"},
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
+from pgmigrator.core.drift import drifts
 from pgmigrator.core.model import SchemaItem
 from pgmigrator.core.names import TableName, names
 from pgmigrator.errors import Refused
@@ -47,7 +48,7 @@ ADDRESSES: dict[str, Address] = {
     "view app.shown": ("view", ["app", "shown"], []),
     "sequence app.counter": ("sequence", ["app", "counter"], []),
 }
-LABELLED = "'masks: it''s hidden'"
+LABELLED = "masks IS 'it''s hidden'"
 NOT_LOADED = 'security label provider "masks" is not loaded'
 
 
@@ -129,8 +130,24 @@ async def test_another_label_is_another(ends: Ends, name: str) -> None:
     found = await ends.differences()
     assert {(i.object, i.kind, i.definition, i.missing) for i in found} == {
         (name, "label", LABELLED, True),
-        (name, "label", "'masks: it''s seen'", False),
+        (name, "label", "masks IS 'it''s seen'", False),
     }
+
+
+async def test_the_sql_that_sets_a_label_lacks_nothing_but_the_provider(ends: Ends) -> None:
+    assert await ends.restore() == {}
+    for address in ADDRESSES.values():
+        label(ends.here, address)
+        label(ends.there, address, "it's seen")
+    found = drifts(await ends.differences())
+    assert len(found) == len(ADDRESSES)
+    for drift in found:
+        assert drift.statement is not None
+        with (
+            psycopg.connect(ends.there) as connection,
+            pytest.raises(psycopg.Error, match='"masks" is not loaded'),
+        ):
+            connection.execute(drift.statement.encode())
 
 
 async def test_a_label_that_is_refused_is_named_and_the_rest_is_restored(ends: Ends) -> None:

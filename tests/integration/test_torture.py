@@ -81,9 +81,10 @@ async def _repaired(
 
     In rounds: an object first, then what belongs to it and what is said of it.
     """
-    before: tuple[SchemaItem, ...] = ()
+    before: set[tuple[str, str, bool]] = set()
     refused: list[str] = []
-    while found and found != before:
+    # not by definitions: hashes of secrets are other ones each time
+    while (now := {(item.object, item.kind, item.missing) for item in found}) != before:
         refused = []
         todo = drifts(found)
         for drift in todo:
@@ -104,7 +105,7 @@ async def _repaired(
                 )
         if refused and len(todo) == 1:
             return refused
-        before, found = found, await fingerprint.compare(here, there)
+        before, found = now, await fingerprint.compare(here, there)
     return refused if found else []
 
 

@@ -301,7 +301,15 @@ _ONE_OF_A_KIND = frozenset(
     }
 )
 #: lines of these begin with a name
-_NAMED = frozenset({SchemaKind.COLUMN, SchemaKind.CONSTRAINT, SchemaKind.RULE, SchemaKind.POLICY})
+_NAMED = frozenset(
+    {
+        SchemaKind.COLUMN,
+        SchemaKind.CONSTRAINT,
+        SchemaKind.RULE,
+        SchemaKind.POLICY,
+        SchemaKind.LABEL,
+    }
+)
 
 
 def _typed(column: str) -> str:

@@ -144,19 +144,8 @@ def no_conflicts(e: Evidence) -> Verdict:
         "find the rows in the destination's server log; when they are repaired, run on the"
         f" destination: SELECT pg_stat_reset_subscription_stats({subscription.oid});"
     )
-    passed = "no conflict was counted"
-    if not _sees_origins(e):
-        passed += (
-            " (changes of other origin are not: the destination's track_commit_timestamp is off)"
-        )
+    passed = "no conflict was counted (changes that meet rows of another origin are none)"
     return _judged(not counts, passed, f"conflicts: {counts}", fix)
-
-
-def _sees_origins(e: Evidence) -> bool:
-    destination = e.obs.destination
-    return destination is not None and (
-        destination.server.settings.get("track_commit_timestamp") == "on"
-    )
 
 
 def lag_bytes(e: Evidence) -> Verdict:

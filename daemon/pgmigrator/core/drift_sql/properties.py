@@ -110,6 +110,12 @@ _PROPERTIES = (
         set="{line}",
     ),
     Property(
+        kind=SchemaKind.OPTION,
+        pattern=r"CONNECTION LIMIT \d+",
+        undo="ALTER {object} CONNECTION LIMIT -1",
+        set="ALTER {object} {line}",
+    ),
+    Property(
         kind=SchemaKind.RULE,
         pattern=f"(?:{_MODE}) RULE (?P<rule>.*)",
         undo=_TABLE + "ENABLE RULE {rule}",

@@ -256,14 +256,14 @@ def minor_releases(obs: Observation) -> Iterator[Found]:
 
 @check("destination", NOTE, before=True)
 def commit_timestamps(obs: Observation) -> Iterator[Found]:
-    """The destination can tell who wrote a row, and so see that somebody else did."""
+    """The destination's log can tell that a change met a row which somebody else wrote."""
     if destination_server(obs).settings.get("track_commit_timestamp") == "off":
         fix = "on the destination: " + set_to(
             destination_server(obs), "track_commit_timestamp", "on", restart=True
         )
         reason = (
-            "track_commit_timestamp is off: changes that meet a row which somebody else wrote on"
-            " the destination are applied and not counted"
+            "track_commit_timestamp is off: when a change meets a row that somebody else wrote on"
+            " the destination, its server log does not tell"
         )
         yield NOTE, "destination", reason, fix
 

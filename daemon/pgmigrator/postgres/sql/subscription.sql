@@ -1,4 +1,6 @@
--- Our subscription, its workers and its counters (confl_* columns differ by version).
+-- Our subscription, its workers and its counters (confl_* columns differ by version). Differing origins
+-- are no conflict: where track_commit_timestamp is on, the first change of every row of the initial
+-- copy counts so, as it came under the origin of its own that a table's synchronisation has.
 SELECT s.oid::bigint, s.subenabled AS enabled, s.subslotname::text AS slot_name,
        s.subpublications AS publications,
        EXISTS (SELECT FROM pg_stat_subscription w
@@ -10,7 +12,7 @@ SELECT s.oid::bigint, s.subenabled AS enabled, s.subslotname::text AS slot_name,
        coalesce(c.apply_error_count, 0) AS apply_error_count,
        coalesce(c.sync_error_count, 0) AS sync_error_count,
        extract(epoch FROM c.stats_reset)::float8 AS stats_reset_at,
-       to_jsonb(c) AS counters
+       to_jsonb(c) - '{confl_update_origin_differs,confl_delete_origin_differs}'::text[] AS counters
   FROM pg_subscription s
   LEFT JOIN pg_stat_subscription_stats c ON c.subid = s.oid
  WHERE s.subname = %(subscription)s
