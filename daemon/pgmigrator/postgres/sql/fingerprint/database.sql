@@ -1,7 +1,7 @@
 -- The database itself: its owner, its comment and connection limit, its privileges by how they differ
--- from those of a new database, and its settings. Those of our own roles are the daemon's, and so is its marker. That the source is made
--- read-only for the cutover must not make the destination so. Values can be secrets: they are compared
--- by a hash with a salt that nobody knows.
+-- from those of a new database, and its settings. Those of our own roles are the daemon's, and so is
+-- its marker. That the source is made read-only for the cutover must not make the destination so.
+-- Values can be secrets: they are compared by a hash with a salt that nobody knows.
 WITH this AS (
     SELECT oid, datdba, datconnlimit, coalesce(datacl, acldefault('d', datdba)) AS acl,
            acldefault('d', datdba) AS born, 'database ' || quote_ident(datname) AS object

@@ -1,6 +1,7 @@
 -- Tables (ordinary, partitioned, foreign), their columns and what hangs on them, written so that
--- the versions 15 to 18 say the same of the same, and as far as possible as DDL has it. Left out: not-null constraints, which 18 lists as
--- constraints (NN says it); foreign keys, triggers and identities that partitions have from above.
+-- the versions 15 to 18 say the same of the same, and as far as possible as DDL has it. Left out:
+-- not-null constraints, which 18 lists as constraints (NOT NULL says it); foreign keys, triggers and
+-- identities that partitions have from above.
 WITH rel AS (
     SELECT c.*, '"' || replace(n.nspname, '"', '""') || '"."' || replace(c.relname, '"', '""')
                 || '"' AS q
