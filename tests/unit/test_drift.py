@@ -234,6 +234,28 @@ def test_a_sequence_is_told_what_it_is_no_longer() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "destination", "begins"),
+    [
+        ("a text, b integer", "a text", "CREATE OR REPLACE VIEW"),
+        ("a text", "a text, b integer", "DROP VIEW"),
+        ("a text", "b text", "DROP VIEW"),
+        # one is not the beginning of the other
+        ("a character varying(9)", "a character varying", "DROP VIEW"),
+    ],
+)
+def test_a_view_is_replaced_only_if_it_keeps_its_columns(
+    source: str, destination: str, begins: str
+) -> None:
+    [drift] = drifts(
+        item("view", f"view ({columns}) AS {digit * 32}", missing=missing)
+        for columns, digit, missing in ((source, "1", True), (destination, "2", False))
+    )
+    assert drift.statement is None
+    assert drift.query is not None
+    assert f"concat('{begins} {TABLE}" in drift.query
+
+
 LEAVES = (ORDERS, ITEMS)
 WHOLE = TableName("public", "whole")
 

@@ -7,7 +7,7 @@ daemon neither reads nor shows them.
 
 import re
 
-from pgmigrator.core.drift_sql.lines import Change, first_name, literal
+from pgmigrator.core.drift_sql.lines import Change, first_name, literal, parted
 from pgmigrator.core.drift_sql.relations import SETTING
 from pgmigrator.core.model import SchemaKind
 
@@ -47,7 +47,7 @@ def _view(change: Change, wanted: re.Match[str]) -> str:
     replaceable = (
         found is not None
         and _word(found) == word == "VIEW"
-        and wanted["columns"].startswith(found["columns"])
+        and _begins_with(parted(wanted["columns"]), parted(found["columns"]))
     )
     before = f"DROP {_word(found)} {change.object}; " if found and not replaceable else ""
     create = f"CREATE {'OR REPLACE ' if replaceable else ''}{word} {change.object}"
@@ -58,6 +58,10 @@ def _view(change: Change, wanted: re.Match[str]) -> str:
         f" rtrim(pg_get_viewdef(oid), ';'), {unpopulated}, ';')"
         f" FROM pg_class WHERE oid = {literal(change.object)}::regclass"
     )
+
+
+def _begins_with(columns: tuple[str, ...], first: tuple[str, ...]) -> bool:
+    return columns[: len(first)] == first
 
 
 def _word(view: re.Match[str]) -> str:
