@@ -171,7 +171,8 @@ def test_the_setting_complete_waits_for_the_switch(
     fresh_pair: PairFactory, daemon: Callable[..., Daemon]
 ) -> None:
     pair = fresh_pair(source=shop.SOURCE)
-    shop.create(pair.source, rows=100)
+    for database in ("shop", "second"):
+        shop.create(pair.source, database, rows=100)
     running = daemon(orders(pair, COMPLETE="true"))
     running.start()
     document = running.wait_phase("ready")
@@ -182,7 +183,20 @@ def test_the_setting_complete_waits_for_the_switch(
     )
     status, outcome = running.post("complete")
     assert status == 409, outcome
-    assert shop.value(pair.source, "SELECT count(*) FROM pg_replication_slots WHERE active") == 1
+    assert shop.value(pair.source, "SELECT count(*) FROM pg_replication_slots WHERE active") == 2
+    # for the mapping as a whole
+    assert running.post("switch", databases=["shop"])[0] == 200
+    running.wait(_late(0), "a look at the source", "/status/orders/shop")
+    before = running.metric("pgmigrator_ticks_total", mapping="orders", result="ok") or 0
+    running.wait(
+        lambda _: (
+            (running.metric("pgmigrator_ticks_total", mapping="orders", result="ok") or 0)
+            > before + 3
+        ),
+        "some ticks",
+    )
+    assert running.database("shop")["phase"] == "switched"
+    assert running.post("unswitch", databases=["shop"])[0] == 200
     assert running.post("switch")[0] == 200
     running.wait_phase("completed")
     assert shop.value(pair.source, "SELECT count(*) FROM pg_replication_slots") == 0

@@ -86,11 +86,20 @@ def test_a_new_database_joins_beside_an_invalid_one(
     running.start()
     running.wait_phase("ready")
     shop.execute(
-        pair.source, "CREATE DATABASE dead", INTERRUPT, "CREATE DATABASE new", database="postgres"
+        pair.source,
+        "CREATE DATABASE dead",
+        INTERRUPT,
+        "CREATE DATABASE locked ALLOW_CONNECTIONS false",
+        "CREATE DATABASE new",
+        database="postgres",
     )
     shop.execute(pair.source, "CREATE TABLE t (id int PRIMARY KEY)", database="new")
 
     def both(document: Any) -> Any:
         return document["ready"] and len(document["databases"]) == 2
 
-    running.wait(both, "a light that is green for both")
+    seen = running.wait(both, "a light that is green for both")
+    assert {p["id"] for p in seen["problems"]} == {
+        "invalid_database:dead",
+        "closed_database:locked",
+    }

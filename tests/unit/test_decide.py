@@ -529,6 +529,12 @@ CASES: list[Case] = [
     (SWITCHED, {"policy.complete": True, "source.late_writes": 1}, Phase.SWITCHED, None),
     (SWITCHED, {"policy.complete": True, "source.late_writes": None}, Phase.SWITCHED, None),
     (SWITCHED, {"policy.complete": True, "source": None}, Phase.SWITCHED, None),
+    (
+        SWITCHED,
+        {"policy.complete": True, "environment.lingering_databases": ("other",)},
+        Phase.SWITCHED,
+        None,
+    ),
     (COMPLETING, {}, Phase.SWITCHED, a.RemoveReplication()),
     (COMPLETING, {"source": None}, Phase.SWITCHED, a.RemoveReplication()),
     (streaming(SUBSCRIBED, Step.ABANDONED), {}, Phase.SWITCHED, a.RemoveReplication()),

@@ -256,6 +256,18 @@ def test_a_view_is_replaced_only_if_it_keeps_its_columns(
     assert f"concat('{begins} {TABLE}" in drift.query
 
 
+def test_each_member_of_a_family_is_a_difference_of_its_own() -> None:
+    """Also where a name has a blank."""
+    family = "app.f USING btree"
+    found = drifts(
+        item("operator", f'OPERATOR {n} "a b".< (integer, bigint)', missing=False, of=family)
+        for n in (1, 2)
+    )
+    assert [drift.statement for drift in found] == [
+        f"ALTER OPERATOR FAMILY {family} DROP OPERATOR {n} (integer, bigint)" for n in (1, 2)
+    ]
+
+
 LEAVES = (ORDERS, ITEMS)
 WHOLE = TableName("public", "whole")
 
@@ -317,6 +329,9 @@ def test_a_table_that_is_followed_comes_by_itself() -> None:
     )
     assert problem.object == f"table of {ORDERS}"
     assert "by itself" in problem.fix
+    # what one lacks that is there does not
+    [problem] = drift_problems(item("table", "REPLICA IDENTITY FULL", missing=True, of=str(ORDERS)))
+    assert problem.fix == f"on the destination: ALTER TABLE {ORDERS} REPLICA IDENTITY FULL;"
     [problem] = drift_problems(
         item("table", "partitioned BY RANGE (a)", missing=True, of=str(WHOLE))
     )

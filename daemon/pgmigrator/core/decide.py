@@ -147,7 +147,7 @@ def switched(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
     offers: list[a.Action] = []
     if obs.destination and obs.destination.subscription and obs.destination.subscription.enabled:
         offers.append(a.DisableSubscription())
-    if obs.policy.complete and late.quiet(obs):
+    if obs.policy.complete and late.quiet(obs) and not obs.environment.lingering_databases:
         offers.append(a.BeginCompletion())
     return Decision(
         Phase.SWITCHED, "switched; waiting for the operator's `complete`", tuple(offers)

@@ -7,6 +7,7 @@ with what it was at the switch: a table that is new or published no more, a sequ
 from collections.abc import Iterable, Iterator
 
 from pgmigrator.core import insert_only, plan
+from pgmigrator.core.marker import Step
 from pgmigrator.core.model import AtSwitch, Observation, Sequence, SourceFacts
 
 #: objects that one sentence names
@@ -61,6 +62,14 @@ def late_writes(obs: Observation) -> int | None:
 def quiet(obs: Observation) -> bool:
     """Tell whether the source certainly has no write that the destination lacks (switched)."""
     return late_writes(obs) == 0 and not any(insert_only.in_doubt(obs))
+
+
+def lingers(obs: Observation) -> bool:
+    """Tell whether a database is not switched yet, or may have late writes."""
+    steps = obs.marker.steps if obs.marker else frozenset()
+    if steps & {Step.COMPLETING, Step.COMPLETED}:
+        return False
+    return Step.SWITCHED not in steps or not quiet(obs)
 
 
 def said(obs: Observation) -> str:

@@ -20,6 +20,8 @@ class Listing:
     refused: frozenset[str] = frozenset()
     #: what an interrupted DROP DATABASE left: nobody can connect to them any more
     invalid: tuple[str, ...] = ()
+    #: they allow no connections
+    closed: tuple[str, ...] = ()
     #: why the list could not be read, so that databases may be missing; "" if it was
     error: str = ""
 
@@ -37,6 +39,17 @@ def problems(mapping: str, listing: Listing, phases: Collection[Phase]) -> tuple
             f" {_variable(mapping, 'EXCLUDE_DATABASES')}",
         )
         for database in listing.invalid
+    ]
+    found += [
+        Problem(
+            check="closed_database",
+            severity=Severity.DEGRADES,
+            object=database,
+            reason="the source allows no connections to it: it is not migrated",
+            fix=f"on the source: ALTER DATABASE {quote_identifier(database)} ALLOW_CONNECTIONS"
+            f" true; or leave it out with {_variable(mapping, 'EXCLUDE_DATABASES')}",
+        )
+        for database in listing.closed
     ]
     if phases and (not listing.error or _OVER.issuperset(phases)):
         return tuple(found)

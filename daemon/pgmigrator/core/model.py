@@ -455,6 +455,8 @@ class Environment:
     destination_databases: int = 1
     #: databases of this mapping that copy now, this one not counted
     copying_databases: int = 0
+    #: the others of this mapping that are not switched, or may have late writes
+    lingering_databases: tuple[str, ...] = ()
     #: mappings that bring a database of the same name to the same destination
     colliding_mappings: tuple[str, ...] = ()
     #: roles that another mapping brings to the same destination otherwise

@@ -61,7 +61,7 @@ async def create(
             await _drop(connection, temporary)
             raise Refused(
                 f'the destination has got a database "{database}" that is not ours:'
-                " rename or drop it, or leave the database out of the mapping"
+                " rename it, or leave the database out of the mapping"
             ) from None
 
 
@@ -83,7 +83,7 @@ async def adopt(
             if row["has_user_objects"]:
                 raise Refused(
                     f'database "{database}" on the destination holds objects that are not ours:'
-                    " rename or drop it, or leave the database out of the mapping"
+                    " rename it, or leave the database out of the mapping"
                 )
             binding = await marker_store.bind(connection, destination.mapping, database)
             if other := await marker_store.read_other_mapping(connection, database, binding):

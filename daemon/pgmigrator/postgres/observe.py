@@ -130,13 +130,14 @@ class Observer:
                 admin = await self._sessions.get(self.source)
                 rows = await fetch(admin, query("databases"))
             wanted = [row for row in rows if row["name"] not in excluded]
-            present = [row["name"] for row in wanted if not row["invalid"]]
+            present = [row["name"] for row in wanted if not (row["invalid"] or row["closed"])]
             unread = [name for name in present if name not in self._with_objects]
             refused = frozenset([name for name in unread if not await self._looked_into(name)])
         return Listing(
             databases=tuple(n for n in present if n in self._with_objects or n in refused),
             refused=refused,
             invalid=tuple(row["name"] for row in wanted if row["invalid"]),
+            closed=tuple(row["name"] for row in wanted if row["closed"]),
         )
 
     async def destination_databases(self) -> tuple[str, ...]:

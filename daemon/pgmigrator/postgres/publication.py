@@ -101,8 +101,8 @@ async def drop_tables(
                 locked.append(await _locked(writer, table))
     if locked:
         raise Refused(
-            "still published, and without a usable identity its UPDATE and DELETE fail as long as"
-            f" a lock keeps us from letting it go: {'; '.join(locked)}"
+            "still published, since a lock keeps us from letting it go; if the table has no usable"
+            f" identity, its UPDATE and DELETE fail so long: {'; '.join(locked)}"
         )
 
 

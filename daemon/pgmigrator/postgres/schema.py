@@ -13,7 +13,13 @@ from pgmigrator.errors import Refused
 from pgmigrator.postgres.archive import Entry, listed
 from pgmigrator.postgres.archive import entries as archive_entries
 from pgmigrator.postgres.children import Ended, Tools, failure, run
-from pgmigrator.postgres.connect import SECRECY_OPTIONS, Endpoint, fetch, session
+from pgmigrator.postgres.connect import (
+    SECRECY_OPTIONS,
+    WITHOUT_EVENT_TRIGGERS,
+    Endpoint,
+    fetch,
+    session,
+)
 from pgmigrator.postgres.failures import Failure
 from pgmigrator.postgres.queries import query
 
@@ -109,10 +115,13 @@ def identity_entries(
 
 
 def _options(listing: Iterable[str]) -> dict[str, str]:
-    """Silence the server's log where the schema itself carries passwords: in user mappings."""
+    """Silence the server's log where the schema itself carries passwords: in user mappings.
+
+    An adopted database may have event triggers: they do not run on what is restored.
+    """
     if any(line.startswith(("USER MAPPING ", "SERVER ")) for line in listing):
-        return dict(SECRECY_OPTIONS)
-    return {}
+        return SECRECY_OPTIONS | WITHOUT_EVENT_TRIGGERS
+    return dict(WITHOUT_EVENT_TRIGGERS)
 
 
 def _failures(ended: Ended, names: dict[int, str]) -> tuple[Failure, ...]:

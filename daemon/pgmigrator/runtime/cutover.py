@@ -336,16 +336,18 @@ def _against(unit: Unit, marker: Marker) -> list[Blocker]:
             database=unit.database,
             object="late_writes",
             status="fail" if written else "unknown",
-            reason=written or f"{UNKNOWN_LATE_WRITES}: {_unknown(source)}",
+            reason=written or f"{UNKNOWN_LATE_WRITES}: {_unknown(source, unit)}",
             fix="try again in a moment; what was written late, carry over by hand, then"
             " `complete --force --reason ...`",
         )
     ]
 
 
-def _unknown(source: SourceFacts) -> str:
+def _unknown(source: SourceFacts, unit: Unit) -> str:
     if source.late_writes is None:
         return "its slot was not read in time, or is gone"
+    if unit.last is None or unit.last.destination is None:
+        return "the destination was not read"
     return "what it was at the switch is not remembered"
 
 

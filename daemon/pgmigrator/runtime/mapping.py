@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import structlog
 
-from pgmigrator.core import listing, preflight, summary
+from pgmigrator.core import late, listing, preflight, summary
 from pgmigrator.core.actions import Action, CreateSubscription
 from pgmigrator.core.decide import COUNTS, URGENT, Decision, decide, throttles
 from pgmigrator.core.gates import evaluate
@@ -91,11 +91,15 @@ class MappingRunner:
         if not await self.lease.hold():
             await self._stop_actions(but=URGENT)
         observations = await self.look()
+        lingering = [obs for obs in observations if late.lingers(obs)]
         databases = []
         for obs in observations:
             unit = self.units[obs.database]
-            copying = self._copying(observations, besides=unit.database)
-            environment = replace(obs.environment, copying_databases=copying)
+            environment = replace(
+                obs.environment,
+                copying_databases=self._copying(observations, besides=unit.database),
+                lingering_databases=tuple(o.database for o in lingering if o is not obs),
+            )
             databases.append(await self._settle_alone(unit, replace(obs, environment=environment)))
         listed = self.list_problems(report.phase for report in databases)
         self.report = reporting.mapping_report(
@@ -112,7 +116,9 @@ class MappingRunner:
 
     def list_problems(self, phases: Iterable[Phase]) -> tuple[Problem, ...]:
         """Say what is wrong with the list of databases, given the phases of those known."""
-        return listing.problems(self.name, self.listing, tuple(phases))
+        # one that we know was open: its own report says what became of it
+        closed = tuple(name for name in self.listing.closed if name not in self.units)
+        return listing.problems(self.name, replace(self.listing, closed=closed), tuple(phases))
 
     def _with_environment(self, obs: Observation, shared: Environment) -> Observation:
         """Add what the neighbours bring, now that this mapping has announced its own."""

@@ -310,8 +310,9 @@ METRICS: tuple[Metric, ...] = (
     ),
     _of_databases(
         "late_writes",
-        "Transactions on the source that wait in the slot after the switch; at least 1 if tables"
-        " came or left the publication, or a sequence moved.",
+        "Transactions on the source that wait in the slot after the switch; at least 1 if anything"
+        " came that no slot shows: a table that is new or left the publication, a sequence that"
+        " moved, large objects.",
         lambda d: _one(d.switched.late_writes if d.switched else None),
     ),
     _of_mappings(
@@ -396,7 +397,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     _of_databases(
         "conflicts_total",
-        "Replication conflicts since the daemon started.",
+        "Replication conflicts since the daemon started; a row of another origin is none.",
         lambda d: _each({k.removeprefix("confl_"): n for k, n in d.replication.conflicts.items()}),
         ("conflict",),
         kind="counter",

@@ -88,8 +88,8 @@ keep the second block for going back. This setting is never carried over to the 
 
 {sql.read_write(facts)}
 
-Do not use `ALTER ROLE ... NOLOGIN` or `REVOKE CONNECT` for this: they change roles and grants that
-the destination must have as well, and the light may go off."""
+Do not use `ALTER ROLE ... NOLOGIN`, `REVOKE CONNECT` or `CONNECTION LIMIT` for this: they change
+what the destination must have as well, and the light may go off."""
 
 
 def drain(facts: Facts) -> str:

@@ -134,7 +134,7 @@ _PROPERTIES = (
     ),
     Property(
         kind=SchemaKind.OPERATOR,
-        pattern=r"OPERATOR (?P<number>\d+) \S+ (?P<types>\(.*?\))(?: FOR ORDER BY .*)?",
+        pattern=rf"OPERATOR (?P<number>\d+) {WORD}\.\S+ (?P<types>\(.*?\))(?: FOR ORDER BY .*)?",
         undo=_FAMILY + "DROP OPERATOR {number} {types}",
         set=_FAMILY + "ADD {line}",
         change=_FAMILY + "DROP OPERATOR {number} {types}; " + _FAMILY + "ADD {line}",

@@ -102,6 +102,7 @@ def _comes(drift: Drift, obs: Observation) -> bool:
     assert obs.source is not None
     return (
         drift.kind is SchemaKind.TABLE
+        and drift.is_whole
         and drift.destination is None
         and drift.object
         in {

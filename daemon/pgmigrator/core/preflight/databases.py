@@ -54,7 +54,7 @@ def destination_database(obs: Observation) -> Iterator[Found]:
             BLOCKS,
             obs.database,
             "the destination has a database of that name with objects in it",
-            "rename or drop it there, or leave the database out with EXCLUDE_DATABASES",
+            "rename it there, or leave the database out with EXCLUDE_DATABASES",
         )
     else:
         yield from _unlike(obs, there, here)
