@@ -59,6 +59,8 @@ class Case:
     #: in the destination's first one
     mend_here: str = ""
     mend_there: str = ""
+    #: what the fix must say, if it is no SQL
+    says: str = ""
 
     def is_real(self, source_version: int) -> bool:
         """Tell whether nothing of it is made up."""
@@ -217,13 +219,26 @@ SERVERS = (
         daemon=AS_PLAIN,
         mend_here='ALTER ROLE "plain" SUPERUSER;',
     ),
-    Case(
-        # Amazon's role is made up, the rest is real
-        check="privileges",
-        severity=BLOCKS,
-        object="source",
-        here=(PLAIN_ROLE, "CREATE ROLE rds_superuser"),
-        daemon=AS_PLAIN,
+    *(
+        Case(
+            # the service's role is made up, the rest is real
+            check=check,
+            severity=severity,
+            object="source",
+            here=(*here, f"CREATE ROLE {role}"),
+            daemon=daemon,
+            here_settings=settings,
+            says=words,
+        )
+        for role, name, wal_level in (
+            ("rds_superuser", "Amazon RDS", "set rds.logical_replication = 1"),
+            ("cloudsqlsuperuser", "Google Cloud SQL", "set cloudsql.logical_decoding = on"),
+            ("azure_pg_admin", "Azure Database", "set wal_level = logical"),
+        )
+        for check, severity, here, daemon, settings, words in (
+            ("privileges", BLOCKS, (PLAIN_ROLE,), AS_PLAIN, {}, f"none: {name}"),
+            ("logical_wal", BLOCKS, (), {}, {"wal_level": "replica"}, wal_level),
+        )
     ),
     Case(
         check="client_programs",

@@ -244,6 +244,7 @@ async def test_a_check_fires_and_its_fix_ends_it(
         wanted = filled(case.object, **placeholders)
         assert [p.object for p in found if p.object.startswith(wanted)], found
         assert all(problem.reason and problem.fix for problem in found)
+        assert case.says in found[0].fix
         for mend, dsn in (
             (case.mend_here, pair.source.dsn(DATABASE)),
             (case.mend_there, pair.destination.dsn()),
