@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from pgmigrator.core.model import Problem, Severity
 from pgmigrator.core.names import TableName
-from pgmigrator.core.report import TableReport, TableState
+from pgmigrator.core.report import OpenProblem, TableReport, TableState
 from pgmigrator.surface import guide
 from pgmigrator.surface.guide_facts import ConnectionTarget, GuideContext
 from tests.unit.surface_samples import CONTEXT, NOW, database, mapping
@@ -63,6 +64,23 @@ def test_tables_that_are_excluded_are_listed() -> None:
     assert "## Tables that the settings exclude" in text
     assert '"nameless"' in text
     assert "settings exclude" not in rendered("shop")
+
+
+def test_what_changes_at_the_switch_is_listed() -> None:
+    held = Problem(
+        check="held_triggers",
+        severity=Severity.NOTE,
+        object="trigger always of app.a|b",
+        reason="it is held back",
+        fix="nothing to do",
+    )
+    shop = database("shop", ready=True)
+    found = mapping(replace(shop, problems=(*shop.problems, OpenProblem(problem=held, since=NOW))))
+    text = guide.render(found, found.databases, CONTEXT, NOW)
+    section = text.partition("## What changes at the switch")[2].partition("## ")[0]
+    assert r"| shop | trigger always of app.a\|b | it is held back | nothing to do |" in section
+    assert shop.problems[0].problem.reason not in section
+    assert "What changes at the switch" not in rendered("shop")
 
 
 def test_it_names_this_mapping_and_its_servers() -> None:

@@ -54,11 +54,30 @@ def render(
             table,
             *numbered,
             f"## What does not move by nature\n\n{steps.stays_behind()}",
+            *_left_to_you(databases),
             *_excluded(databases),
             f"## Going back\n\n{steps.go_back(facts)}",
             f"## When something is refused\n\n{steps.refused(facts)}\n",
         )
     )
+
+
+#: checks of what the switch changes or leaves behind: the notes that a cutover is planned by
+_TO_PLAN = ("held_triggers", "publications", "subscriptions", "logical_slots", "scheduled_jobs")
+
+
+def _left_to_you(databases: Sequence[DatabaseReport]) -> list[str]:
+    """List what changes at the switch, and what is to be made anew by hand."""
+    rows = [
+        f"| {' | '.join(map(cell, (database.name, found.object, found.reason, found.fix)))} |"
+        for database in databases
+        for found in (each.problem for each in database.problems)
+        if found.check in _TO_PLAN
+    ]
+    if not rows:
+        return []
+    table = "\n".join(("| Database | What | Why | What to do |", "|---|---|---|---|", *rows))
+    return [f"## What changes at the switch, or is yours to move\n\n{table}"]
 
 
 def _excluded(databases: Sequence[DatabaseReport]) -> list[str]:

@@ -185,7 +185,7 @@ def stays_behind() -> str:
 - **Prepared transactions**: they must be committed or rolled back before the switch; a drain names
   them.
 - **Publications, subscriptions and logical slots of your own** on the source: create them anew on
-  the destination; the notes of `pgmigrator check` list them.
+  the destination; the next section lists those that there are.
 
 Until you complete, do not close the database as a whole on the source. `ALTER DATABASE ...
 ALLOW_CONNECTIONS false` keeps out everybody, and so the stream to the destination and the look for
