@@ -36,7 +36,7 @@ def test_what_is_not_ours_blocks_and_is_left_alone(
         blocking = {p["object"]: p for p in document["problems"] if p["severity"] == "blocks"}
         assert blocking.keys() == objects
         assert all(problem["fix"] for problem in blocking.values())
-    _wait_ticks(running, TICK_COUNT)
+    running.wait_ticks(TICK_COUNT)
     assert running.fetch("/cutover/orders")[0] == 503
     assert before == (
         shop.dump(client_bin_dir, pair.source, *databases),
@@ -69,19 +69,8 @@ def test_a_database_that_fills_up_after_it_was_adopted_is_left_alone(
         "the refusal",
         "/status/orders/shop",
     )
-    _wait_ticks(running, TICK_COUNT)
+    running.wait_ticks(TICK_COUNT)
     assert shop.dump_all(client_bin_dir, pair.destination) == before
-
-
-def _wait_ticks(running: Daemon, count: int) -> None:
-    """Let the daemon have so many chances to do something."""
-    ticks = running.metric("pgmigrator_ticks_total", mapping="orders", result="ok") or 0
-
-    def enough(_: object) -> bool:
-        now = running.metric("pgmigrator_ticks_total", mapping="orders", result="ok") or 0
-        return now >= ticks + count
-
-    running.wait(enough, f"{count} ticks")
 
 
 def test_the_first_change_of_a_copied_row_is_no_conflict(
@@ -96,7 +85,7 @@ def test_the_first_change_of_a_copied_row_is_no_conflict(
     shop.execute(pair.source, "UPDATE customers SET name = name || '!'")
     counted = "SELECT confl_update_origin_differs > 0 FROM pg_stat_subscription_stats"
     running.wait(lambda _: shop.value(pair.destination, counted) is True, "PostgreSQL's count")
-    _wait_ticks(running, 2)
+    running.wait_ticks(2)
     running.wait_phase("ready")
     status, outcome = running.post("drain")
     assert status == 200, outcome

@@ -137,12 +137,5 @@ def test_a_role_that_came_later_arrives_by_itself(
     status, outcome = running.post("switch")
     assert status == 200, outcome
     shop.execute(pair.source, "CREATE ROLE too_late")
-    before = running.metric("pgmigrator_ticks_total", mapping="orders", result="ok") or 0
-    running.wait(
-        lambda _: (
-            (running.metric("pgmigrator_ticks_total", mapping="orders", result="ok") or 0)
-            > before + 3
-        ),
-        "some ticks",
-    )
+    running.wait_ticks(4)
     assert shop.value(pair.destination, there.replace("auditor", "too_late")) == 0
