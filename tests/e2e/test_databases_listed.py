@@ -8,6 +8,10 @@ from tests.e2e import shop
 from tests.fixtures.daemon import Daemon, orders
 from tests.fixtures.servers import Pair, PairFactory
 
+FIRST_SESSION = """
+SELECT max(pid) FROM pg_stat_activity
+ WHERE datname = 'postgres' AND application_name LIKE 'pgmigrator%observe'
+"""
 QUICK = {"PGMIGRATOR_REFRESH_INTERVAL_SECONDS": "1"}
 #: what a DROP DATABASE that was interrupted leaves
 INTERRUPT = "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'dead'"
@@ -103,3 +107,8 @@ def test_a_new_database_joins_beside_an_invalid_one(
         "invalid_database:dead",
         "closed_database:locked",
     }
+    # an empty database is listed over the session that everything else uses: it stays open
+    first = shop.value(pair.source, FIRST_SESSION)
+    running.wait_ticks(3)
+    assert first is not None
+    assert shop.value(pair.source, FIRST_SESSION) == first

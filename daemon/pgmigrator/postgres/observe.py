@@ -169,7 +169,8 @@ class Observer:
     async def _has_objects(self, database: str) -> bool:
         connection = await self._sessions.get(self.source, database)
         (row,) = await fetch(connection, query("has_user_objects"))
-        if not row["has_user_objects"]:
+        # the one that the settings connect to first is in use all the time, also by verbs
+        if not row["has_user_objects"] and database != self.source.instance.database:
             await self._sessions.forget(self.source, database)
         return bool(row["has_user_objects"])
 
