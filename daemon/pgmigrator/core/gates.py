@@ -135,11 +135,7 @@ def no_conflicts(e: Evidence) -> Verdict:
     """No change met a row that was not as expected: that would mean divergence."""
     if (subscription := _subscription(e)) is None:
         return _NOT_YET
-    counts = {
-        name: counter.total
-        for name, counter in e.history.counters.items()
-        if name.startswith("confl_") and counter.total
-    }
+    counts = e.history.conflicts
     fix = (
         "find the rows in the destination's server log; when they are repaired, run on the"
         f" destination: SELECT pg_stat_reset_subscription_stats({subscription.oid});"

@@ -75,6 +75,15 @@ class History:
     ready_changed_at: float | None = None
     problems: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def conflicts(self) -> dict[str, int]:
+        """What was counted of each kind of conflict, confl_* column -> count, if anything was."""
+        return {
+            name: counter.total
+            for name, counter in self.counters.items()
+            if name.startswith("confl_") and counter.total
+        }
+
 
 def observe(history: History, obs: Observation) -> History:
     """Take one more observation into account."""

@@ -21,12 +21,8 @@ class Known:
 
 def known(obs: Observation, row_counts: Measured[RowCounts] | None, history: History) -> Known:
     """Collect what the last count and the ticks so far have found."""
-    conflicts = {
-        name: counter.total
-        for name, counter in history.counters.items()
-        if name.startswith("confl_") and counter.total
-    }
-    return Known(rows=tuple(_rows(replace(obs, row_counts=row_counts))), conflicts=conflicts)
+    rows = tuple(_rows(replace(obs, row_counts=row_counts)))
+    return Known(rows=rows, conflicts=history.conflicts)
 
 
 def _rows(obs: Observation) -> Iterator[str]:
