@@ -537,6 +537,14 @@ CONDITIONS = (
         undo_here=("DROP TABLE t", 'DROP TABLESPACE "Fast"'),
     ),
     Case(
+        check="everywhere_settings",
+        severity=NOTE,
+        object="setting app.odd",
+        here=("ALTER ROLE ALL SET app.odd = 'x'",),
+        undo_here=("ALTER ROLE ALL RESET app.odd",),
+        says="ALTER ROLE ALL SET app.odd = ",
+    ),
+    Case(
         check="time_zones",
         severity=NOTE,
         object="time zone Europe/Atlantis",

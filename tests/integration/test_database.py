@@ -1,6 +1,7 @@
 """Databases on the destination: created, adopted, finished; nobody else's is ever touched."""
 
 import asyncio
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -215,6 +216,95 @@ async def test_a_source_that_is_made_read_only_does_not_make_the_destination_so(
         session(ends.source, NAME, "test") as here,
         session(ends.destination, NAME, "test") as there,
     ):
+        assert await fingerprint.compare(here, there) == ()
+
+
+EVERYWHERE = (
+    "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole = 0"
+)
+
+
+@pytest.fixture
+def everywhere(ends: Ends) -> Iterator[Ends]:
+    """Both servers have settings of ALTER ROLE ALL, and the source's database one of its own."""
+    source, destination = (server.dsn() for server in ends.servers)
+    try:
+        execute(
+            source,
+            "ALTER ROLE ALL SET work_mem = '7MB'",
+            "ALTER ROLE ALL SET extra_float_digits = 2",
+            "ALTER ROLE ALL SET lock_timeout = '10ms'",
+            """ALTER ROLE ALL SET search_path = "$user", public, "a, b" """,
+            SQL("ALTER DATABASE {} SET extra_float_digits = 3").format(Identifier(NAME)),
+            "ALTER ROLE ALL SET default_transaction_read_only = on",
+        )
+        execute(destination, "ALTER ROLE ALL SET work_mem = '3MB'")
+        yield ends
+    finally:
+        for dsn in (source, destination):
+            execute(dsn, "BEGIN READ WRITE; ALTER ROLE ALL RESET ALL; COMMIT")
+
+
+async def test_settings_of_all_roles_become_the_databases(everywhere: Ends) -> None:
+    """So they reach whom they reach on the source, and nobody in other people's databases."""
+    ends = everywhere
+    await ends.create()
+    async with (
+        session(ends.source, NAME, "test") as here,
+        session(ends.destination, NAME, "test") as there,
+    ):
+        found = await fingerprint.compare(here, there)
+        assert sorted(item.definition.split()[1] for item in found) == [
+            "extra_float_digits",
+            "lock_timeout",
+            "search_path",
+            "work_mem",
+        ]
+        assert await done(ends, created=True) == ()
+        assert await fingerprint.compare(here, there) == ()
+    with psycopg.connect(ends.servers[1].dsn()) as connection:
+        assert connection.execute(EVERYWHERE).fetchall() == [("work_mem=3MB",)]
+    shown = "SELECT setting FROM pg_settings WHERE name = %s"
+    with psycopg.connect(ends.servers[1].dsn(NAME)) as connection:  # as the apply worker does
+        for name, expected in {
+            "work_mem": "7168",
+            "extra_float_digits": "3",
+            "search_path": '"$user", public, "a, b"',
+            "lock_timeout": "0",
+            "default_transaction_read_only": "off",
+        }.items():
+            assert connection.execute(shown, [name]).fetchall() == [(expected,)], name
+    assert await done(ends, created=True) == ()
+
+
+async def test_a_later_setting_of_all_roles_is_mended_by_what_is_named(everywhere: Ends) -> None:
+    ends = everywhere
+    await ends.create()
+    assert await done(ends, created=True) == ()
+    execute(
+        ends.servers[0].dsn(),
+        "BEGIN READ WRITE; ALTER ROLE ALL SET work_mem = '9MB'; COMMIT",
+        "BEGIN READ WRITE; ALTER ROLE ALL RESET lock_timeout; COMMIT",
+        # the database has its own
+        "BEGIN READ WRITE; ALTER ROLE ALL SET extra_float_digits = 1; COMMIT",
+    )
+    async with (
+        session(ends.source, NAME, "test") as here,
+        session(ends.destination, NAME, "test") as there,
+    ):
+        printed, reset = drifts(await fingerprint.compare(here, there))
+        if printed.query is None:
+            printed, reset = reset, printed
+        assert printed.query is not None
+        assert reset.statement is not None
+        cursor = await here.execute(printed.query.encode())
+        while cursor.nextset():
+            pass
+        [row] = await cursor.fetchall()
+        statement = next(iter(row.values()))
+        assert statement == f"ALTER DATABASE {Identifier(NAME).as_string()} SET work_mem TO '9MB'"
+        await there.execute(statement.encode())
+        await there.execute(reset.statement.encode())
         assert await fingerprint.compare(here, there) == ()
 
 

@@ -455,6 +455,13 @@ FIRES: list[Case] = [
     ),
     ("tablespaces", NOTE, "tablespace fast", FRESH, here(tablespaces=thing("fast"))),
     (
+        "everywhere_settings",
+        NOTE,
+        "setting work_mem",
+        STREAMING,
+        here(everywhere_settings=thing("work_mem", "")),
+    ),
+    (
         "time_zones",
         NOTE,
         "time zone US/Pacific",

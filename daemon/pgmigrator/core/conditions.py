@@ -73,6 +73,8 @@ class SourceConditions:
     event_triggers: tuple[Thing, ...] = ()
     path_functions: tuple[Thing, ...] = ()
     tablespaces: tuple[Thing, ...] = ()
+    #: those of ALTER ROLE ALL, by name
+    everywhere_settings: tuple[Thing, ...] = ()
     time_zones: tuple[Thing, ...] = ()
     md5_passwords: tuple[Thing, ...] = ()
     compressions: tuple[Thing, ...] = ()

@@ -67,8 +67,9 @@ async def compare(
         "maintain": oldest >= _MAINTAIN_SINCE,
         "spelling": _NOTHING if oldest >= _BARE_NAMES_SINCE else _QUALIFIED,
     }
-    on_source = {**parameters, "held": None}
-    on_destination = {**parameters, "held": Jsonb(await triggers.held(destination))}
+    on_source = {**parameters, "held": None, "everywhere": True}
+    held = Jsonb(await triggers.held(destination))
+    on_destination = {**parameters, "held": held, "everywhere": False}
     here, there = (
         await _hashes(source, items, on_source),
         await _hashes(destination, items, on_destination),

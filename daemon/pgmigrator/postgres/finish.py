@@ -1,7 +1,8 @@
 """What belongs to the database itself and comes last: privileges, comment, limit, settings.
 
-An adopted database keeps what it has: only what it lacks is added. Time-outs are switched off for
-our own role there first, since a copied one would hit the apply worker.
+An adopted database keeps what it has: only what it lacks is added. What ALTER ROLE ALL sets on the
+source becomes a setting of the database: it would reach other people's databases too. Time-outs are
+switched off for our own role there first, since a copied one would hit the apply worker.
 """
 
 from collections.abc import Iterable
@@ -36,11 +37,11 @@ async def finish(
     that it does not know, a role that is missing) is returned and does not stop the rest.
     """
     async with session(source, database, "RestoreRest") as origin:
-        theirs = await _read(origin, database)
+        theirs = await _read(origin, database, everywhere=True)
     async with session(destination, database, "RestoreRest", secret=True) as connection:
         role = destination.instance.user
         await override_own_settings(connection, role, database)
-        ours = await _read(connection, database)
+        ours = await _read(connection, database, everywhere=False)
         statements = [
             *_privileges(database, theirs, ours, created=created),
             *_properties(database, theirs, ours, created=created),
@@ -70,9 +71,10 @@ Read = dict[str, list[DictRow]]
 Statement = tuple[str, sql.Composed]
 
 
-async def _read(connection: Connection, database: str) -> Read:
+async def _read(connection: Connection, database: str, *, everywhere: bool) -> Read:
+    parameters = {"database": database, "everywhere": everywhere}
     return {
-        name: await fetch(connection, query(name), {"database": database})
+        name: await fetch(connection, query(name), parameters)
         for name in ("database_finish", "database_privileges", "database_settings")
     }
 

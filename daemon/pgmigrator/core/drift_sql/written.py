@@ -93,9 +93,12 @@ def _setting(name: str, role: str | None) -> str:
     target = "ALTER DATABASE %I" if role is None else f"ALTER ROLE {role} IN DATABASE %I"
     form = literal(f"{target} SET {name} TO {value}")
     who = "0" if role is None else f"{literal(role)}::regrole"
+    # the database's own outranks that of ALTER ROLE ALL
+    where = "IN (0, d.oid) ORDER BY setdatabase DESC LIMIT 1" if role is None else "= d.oid"
     return (
-        f"SELECT format({form}, current_database(), substr(item, {len(name) + 2}))"
-        " FROM pg_db_role_setting, unnest(setconfig) item"
-        f" WHERE setrole = {who} AND starts_with(item, {literal(f'{name}=')})"
-        " AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        f"SELECT format({form}, datname, substr(item, {len(name) + 2}))"
+        " FROM pg_database d, pg_db_role_setting, unnest(setconfig) item"
+        " WHERE datname = current_database()"
+        f" AND setrole = {who} AND starts_with(item, {literal(f'{name}=')})"
+        f" AND setdatabase {where}"
     )

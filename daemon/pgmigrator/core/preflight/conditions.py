@@ -293,6 +293,20 @@ def tablespaces(obs: Observation) -> Iterator[Found]:
 
 
 @check("destination", NOTE)
+def everywhere_settings(obs: Observation) -> Iterator[Found]:
+    """No setting of the source is for all roles and databases: it becomes one of each database."""
+    for setting in _here(obs).everywhere_settings if not ended(obs) else ():
+        yield (
+            NOTE,
+            f"setting {setting.object}",
+            "ALTER ROLE ALL sets it in every database of the source; on the destination each"
+            " migrated database gets it, since for all it would reach those of others too",
+            "nothing, unless databases that are made later need it too; then, after the switch, on"
+            f" the destination: ALTER ROLE ALL SET {setting.object} = (as on the source);",
+        )
+
+
+@check("destination", NOTE)
 def time_zones(obs: Observation) -> Iterator[Found]:
     """The destination knows the time zones that settings of the source name."""
     known = {zone.object for zone in _there(obs).time_zone_names}
@@ -431,6 +445,7 @@ CHECKS: tuple[Check, ...] = (
     event_triggers,
     path_functions,
     tablespaces,
+    everywhere_settings,
     time_zones,
     md5_passwords,
     compression,

@@ -1,6 +1,7 @@
 -- The database itself: its owner, its comment and connection limit, its privileges by how they differ
--- from those of a new database, and its settings. Those of our own roles are the daemon's, and so is
--- its marker. That the source is made read-only for the cutover must not make the destination so.
+-- from those of a new database, and its settings. On the source those of ALTER ROLE ALL count as its
+-- own, as in database_settings.sql. Those of our own roles are the daemon's, and so is its marker.
+-- That the source is made read-only for the cutover must not make the destination so.
 -- Values can be secrets: they are compared by a hash with a salt that nobody knows.
 WITH this AS (
     SELECT oid, datdba, datconnlimit, coalesce(datacl, acldefault('d', datdba)) AS acl,
@@ -33,8 +34,13 @@ SELECT this.object, 'option',
        concat_ws(' ', 'SET', split_part(item, '=', 1),
                  'FOR ROLE ' || quote_ident(r.rolname), md5(%(salt)s || item))
   FROM this
-  JOIN pg_db_role_setting s ON s.setdatabase = this.oid
+  JOIN pg_db_role_setting s
+    ON s.setdatabase = this.oid OR (%(everywhere)s AND s.setdatabase = 0 AND s.setrole = 0)
  CROSS JOIN LATERAL unnest(s.setconfig) item
   LEFT JOIN pg_roles r ON r.oid = s.setrole
  WHERE item NOT LIKE 'pgmigrator.%%' AND item NOT LIKE 'default_transaction_read_only=%%'
    AND (s.setrole = 0 OR r.rolname <> ALL (%(own)s))
+   AND (s.setdatabase <> 0
+        OR NOT EXISTS (SELECT FROM pg_db_role_setting o, unnest(o.setconfig) own
+                        WHERE o.setdatabase = this.oid AND o.setrole = 0
+                          AND lower(split_part(own, '=', 1)) = lower(split_part(item, '=', 1))))
