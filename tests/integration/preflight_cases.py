@@ -367,6 +367,27 @@ DATABASES = (
         marked=UNDER_WAY,
         mend_there='ALTER ROLE "app" LOGIN;',
     ),
+    *(
+        Case(
+            check="role_conflicts",
+            severity=severity,
+            object="role public",
+            here=("GRANT SET ON PARAMETER log_statement TO PUBLIC",),
+            undo_here=("REVOKE SET ON PARAMETER log_statement FROM PUBLIC",),
+            undo_there=("REVOKE SET ON PARAMETER log_statement FROM PUBLIC",),
+            marked=marked,
+            mend_there="GRANT SET ON PARAMETER log_statement TO PUBLIC;",
+        )
+        for severity, marked in ((BLOCKS, None), (DEGRADES, UNDER_WAY))
+    ),
+    Case(
+        check="role_conflicts",
+        severity=NOTE,
+        object="comment of role app",
+        here=("CREATE ROLE app", "COMMENT ON ROLE app IS 'it''s ours'"),
+        there=("CREATE ROLE app",),
+        mend_there="COMMENT ON ROLE \"app\" IS 'it''s ours';",
+    ),
     Case(
         check="lock_table",
         severity=BLOCKS,

@@ -45,6 +45,9 @@ def problem(severity: Severity) -> Problem:
 
 
 DIFFERENT_ROLE = RoleDifference(role="app", exists=True, reason="LOGIN differs", fix="ALTER ROLE")
+COMMENT = RoleDifference(
+    role="app", exists=True, comment=True, reason="another", fix="COMMENT ON ROLE"
+)
 DELTA = RowCountDelta(table=ORDERS, source_rows=3, destination_rows=2)
 REWRITTEN = {"obs.source.tables.0.storage": "16999/2"}
 NO_SUBSCRIPTION: dict[str, object] = {"obs.destination.subscription": None}
@@ -143,6 +146,7 @@ STILL_PASSES: list[tuple[str, dict[str, object]]] = [
     ("sequences_synced", {"obs.source.sequences": (sequence(9),)}),
     ("destination_quiet", {"history.foreign_writer_at": NOW - 30}),
     ("slot_healthy", {"obs.source.slot.wal_status": "extended"}),
+    ("roles_match", {"obs.roles": Measured((COMMENT,), NOW, 20.0)}),
     # accepted beforehand by the setting, and named by a finding
     (
         "roles_match",

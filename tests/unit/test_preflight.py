@@ -49,6 +49,11 @@ SOURCE_SETTING, THERE = "source.server.settings.", "destination.server.settings.
 OTHER_ROLE = Measured(
     (RoleDifference(role="app", exists=True, reason="LOGIN differs", fix="DROP ROLE app"),), NOW, 25
 )
+OTHER_COMMENT = Measured(
+    (RoleDifference(role="app", exists=True, comment=True, reason="it is none", fix="COMMENT"),),
+    NOW,
+    25,
+)
 COLLIDING: dict[str, object] = {"environment.colliding_roles": OTHER_ROLE.value}
 NOT_OURS = change(publication(), {"comment": "someone else's"})
 EXTRA = {"plpgsql": "1.0", "postgis": "3.5"}
@@ -244,7 +249,10 @@ FIRES: list[Case] = [
         FRESH,
         {"roles": OTHER_ROLE, "policy.role_conflicts": "skip"},
     ),
+    ("role_conflicts", NOTE, "comment of role app", FRESH, {"roles": OTHER_COMMENT}),
+    ("role_conflicts", NOTE, "comment of role app", STREAMING, {"roles": OTHER_COMMENT}),
     ("role_collisions", BLOCKS, "role app", FRESH, COLLIDING),
+    ("role_collisions", BLOCKS, "role app", FRESH, COLLIDING | {"roles": OTHER_COMMENT}),
     ("role_collisions", NOTE, "role app", FRESH, COLLIDING | {"policy.role_conflicts": "merge"}),
     ("lock_table", BLOCKS, "shop", FRESH, {"source.tables": MANY}),
     (

@@ -74,6 +74,37 @@ def test_a_role_that_exists_otherwise_is_named_without_its_secrets(
     assert not any(word in everything for word in ("SCRAM", "hidden", "=another"))
 
 
+def test_another_comment_is_named_and_is_no_conflict() -> None:
+    """Nothing depends on it, so that no migration waits for it."""
+    theirs = replace(APP, comment="it's ours")
+    for there in (APP, replace(APP, comment="theirs")):
+        (difference,) = compare(server(theirs), server(there), FAIL)
+        assert (difference.role, difference.exists, difference.comment) == ("app", True, True)
+        assert "COMMENT ON ROLE \"app\" IS 'it''s ours';" in difference.fix
+        assert plan(server(theirs), server(there), FAIL).conflicts == ()
+    (difference,) = compare(server(APP), server(theirs), FAIL)
+    assert 'COMMENT ON ROLE "app" IS NULL;' in difference.fix
+    assert compare(server(theirs), server(theirs), FAIL) == ()
+    # created with it, or not ours
+    (difference,) = compare(server(theirs), server(), FAIL)
+    assert not difference.exists
+    own = RolePolicy(own=frozenset({"app"}))
+    assert compare(server(theirs), server(APP), own) == ()
+    assert collisions(server(theirs), server(APP), FAIL, "billing") == ()
+
+
+def test_what_is_granted_to_public_is_for_a_person_to_grant() -> None:
+    public = Role(name="public")
+    granted = replace(public, parameters=("SET ON PARAMETER log_statement",))
+    for policy in (FAIL, MERGE, SKIP):
+        (difference,) = compare(server(granted), server(public), policy)
+        assert (difference.role, difference.exists) == ("public", True)
+        assert "GRANT SET ON PARAMETER log_statement TO PUBLIC;" in difference.fix
+    assert compare(server(public), server(granted), FAIL) == ()
+    # neither source brings it
+    assert collisions(server(granted), server(public), FAIL, "billing") == ()
+
+
 def test_passwords_are_compared_only_if_they_are_copied() -> None:
     other = server(replace(APP, password=None))
     assert compare(server(APP), other, RolePolicy(passwords="none")) == ()

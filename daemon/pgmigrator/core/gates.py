@@ -300,7 +300,7 @@ def roles_match(e: Evidence) -> Verdict:
         return Verdict(UNKNOWN, "the roles were not compared yet")
     # with merge or skip, what existed otherwise was accepted beforehand; the findings name it
     accepted = e.obs.policy.role_conflicts != "fail"
-    found = [role for role in e.obs.roles.value if not (accepted and role.exists)]
+    found = [r for r in e.obs.roles.value if not (r.comment or (accepted and r.exists))]
     when = (e.obs.roles.at, e.obs.roles.valid_seconds)
     if not found:
         return Verdict(PASS, "the roles are equal", measured_at=when[0], valid_seconds=when[1])

@@ -407,6 +407,8 @@ class RoleDifference:
     role: str
     #: the destination has a role of that name
     exists: bool
+    #: it is the comment alone, on which nothing depends
+    comment: bool = False
     reason: str
     fix: str
 

@@ -3,7 +3,8 @@
 Roles that PostgreSQL brings (`pg_...`) are never touched. The bootstrap superuser and the daemon's
 own roles are left as they are where they exist. No existing role or membership is ever altered: one
 that differs is a difference for a person to decide about; memberships among migrated roles are only
-added where there are none.
+added where there are none. PUBLIC is a role that exists everywhere: what is granted to it reaches
+other people's roles too, and so is for a person to grant.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pgmigrator.core.model import RoleDifference
-from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.names import quote_identifier, quote_literal
 
 Conflicts = Literal["fail", "merge", "skip"]
 Passwords = Literal["copy", "common", "none"]
@@ -26,6 +27,10 @@ ATTRIBUTES = {
     "rolreplication": "REPLICATION",
     "rolbypassrls": "BYPASSRLS",
 }
+
+
+#: the name under which a server's roles hold PUBLIC; no role can have it
+PUBLIC = "public"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +116,7 @@ def plan(source: Roles, destination: Roles, policy: RolePolicy) -> RolePlan:
 
 
 def compare(source: Roles, destination: Roles, policy: RolePolicy) -> tuple[RoleDifference, ...]:
-    """Return every role that is missing, has other properties, or lacks a membership.
+    """Return every role that is missing, has other properties or a comment, or lacks a membership.
 
     `exists` is False for what `plan` would create, missing memberships included.
     """
@@ -141,7 +146,23 @@ def compare(source: Roles, destination: Roles, policy: RolePolicy) -> tuple[Role
         for membership in _by_superuser(_lacking_memberships(source, destination, policy))
         if membership.member not in created
     ]
-    return (*missing, *planned.conflicts, *lacking)
+    return (*missing, *planned.conflicts, *lacking, *_comments(source, destination, policy))
+
+
+def _comments(source: Roles, destination: Roles, policy: RolePolicy) -> Iterable[RoleDifference]:
+    for role in _migrated(source):
+        found = destination.roles.get(role.name)
+        if found is None or _exempt(role, policy) or _exempt(found, policy):
+            continue
+        if role.comment != found.comment:
+            text = "NULL" if role.comment is None else quote_literal(role.comment)
+            yield RoleDifference(
+                role=role.name,
+                exists=True,
+                comment=True,
+                reason="it is another one on the destination, or none",
+                fix=f"on the destination: COMMENT ON ROLE {quote_identifier(role.name)} IS {text};",
+            )
 
 
 def collisions(
@@ -156,6 +177,7 @@ def collisions(
         role.name: list(_differences(role, found, policy))
         for role in _migrated(source)
         if (found := other.roles.get(role.name))
+        and role.name != PUBLIC  # nobody brings what is granted to it
         and not (_exempt(role, policy) or _exempt(found, policy))
     }
     for membership in _by_superuser(source.memberships):
@@ -246,7 +268,8 @@ def parameter_grant(role: Role, privilege: str) -> str:
     """
     option = " WITH GRANT OPTION"
     suffix = option if privilege.endswith(option) else ""
-    return f"GRANT {privilege.removesuffix(option)} TO {quote_identifier(role.name)}{suffix}"
+    grantee = "PUBLIC" if role.name == PUBLIC else quote_identifier(role.name)
+    return f"GRANT {privilege.removesuffix(option)} TO {grantee}{suffix}"
 
 
 #: ADMIN, INHERIT and SET of a member, by role and member

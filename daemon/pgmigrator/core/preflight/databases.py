@@ -235,14 +235,17 @@ def role_conflicts(obs: Observation) -> Iterator[Found]:
     if obs.policy.role_conflicts != "fail":
         severity = NOTE
     for difference in obs.roles.value:
-        if difference.exists:
+        if difference.comment:
+            yield NOTE, f"comment of role {difference.role}", difference.reason, difference.fix
+        elif difference.exists:
             yield severity, f"role {difference.role}", difference.reason, difference.fix
 
 
 @check("source", BLOCKS, NOTE, before=True)
 def role_collisions(obs: Observation) -> Iterator[Found]:
     """No other source of the destination has a role of the same name otherwise."""
-    known = {each.role for each in obs.roles.value if each.exists} if obs.roles else set()
+    compared = obs.roles.value if obs.roles else ()
+    known = {each.role for each in compared if each.exists and not each.comment}
     severity = BLOCKS if obs.policy.role_conflicts == "fail" else NOTE
     for difference in obs.environment.colliding_roles:
         if difference.role not in known:

@@ -1,4 +1,5 @@
--- every role; {relation} is pg_authid, or pg_roles where passwords are not wanted
+-- Every role; {relation} is pg_authid, or pg_roles where passwords are not wanted. And `public`, whose
+-- name no role can have: what PUBLIC may set, everybody may.
 SELECT r.rolname AS name,
        r.oid = 10 AS bootstrap,
        r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin, r.rolreplication,
@@ -12,4 +13,8 @@ SELECT r.rolname AS name,
                                 CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END) ORDER BY 1)
           FROM pg_parameter_acl p, aclexplode(p.paracl) a WHERE a.grantee = r.oid) AS parameters,
        shobj_description(r.oid, 'pg_authid') AS comment
-  FROM {relation} r;
+  FROM {relation} r
+UNION ALL
+SELECT 'public', false, false, false, false, false, false, false, false, -1, NULL, NULL, NULL,
+       (SELECT array_agg(concat(a.privilege_type, ' ON PARAMETER ', p.parname) ORDER BY 1)
+          FROM pg_parameter_acl p, aclexplode(p.paracl) a WHERE a.grantee = 0), NULL;
