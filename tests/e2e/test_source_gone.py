@@ -24,8 +24,11 @@ def test_a_switched_mapping_completes_without_its_source_and_tidies_up_when_it_i
 
     running.kill()
     pair.source.stop("immediate")
+    running.settings["PGMIGRATOR_MAPPINGS__ORDERS__COMPLETE"] = "true"
     running.start()
-    running.wait_phase("switched")
+    (waiting,) = running.wait_phase("switched")["databases"][0]["problems"]
+    assert waiting["id"].startswith("complete_waits:"), waiting
+    assert "pgmigrator complete orders --force --reason" in waiting["fix"]
     status, outcome = running.post("complete")
     assert status == 409, outcome
     (blocker,) = outcome["blocking"]

@@ -85,7 +85,7 @@ def _extension(name: str, version: str) -> str:
 DATABASE_OID = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 
 
-def _label(catalog: str, oid: str) -> str:
+def label_of(catalog: str, oid: str) -> str:
     """Write SQL that labels an object, though PostgreSQL comes with no provider of labels."""
     labels, part = ("pg_shseclabel", "") if catalog != "pg_class" else ("pg_seclabel", "objsubid, ")
     return (
@@ -605,14 +605,14 @@ CONDITIONS = (
         check="security_labels",
         severity=NOTE,
         object="provider masks",
-        here=("CREATE TABLE t (i int PRIMARY KEY)", _label("pg_class", "'t'::regclass")),
+        here=("CREATE TABLE t (i int PRIMARY KEY)", label_of("pg_class", "'t'::regclass")),
     ),
     *(
         Case(
             check="security_labels",
             severity=severity,
             object=f"{kind} ",
-            here=('CREATE ROLE "Odd"', _label(catalog, found)),
+            here=('CREATE ROLE "Odd"', label_of(catalog, found)),
             marked=marked,
         )
         for severity, marked in ((NOTE, None), (DEGRADES, UNDER_WAY))
@@ -620,6 +620,15 @@ CONDITIONS = (
             ("role", "pg_authid", "'\"Odd\"'::regrole"),
             ("database", "pg_database", DATABASE_OID),
         )
+    ),
+    Case(
+        check="security_labels",
+        severity=NOTE,
+        object='role "Odd"',
+        here=('CREATE ROLE "Odd" LOGIN', label_of("pg_authid", "'\"Odd\"'::regrole")),
+        there=('CREATE ROLE "Odd" NOLOGIN',),
+        daemon={f"{MAPPING}ROLE_CONFLICTS": "skip"},
+        marked=UNDER_WAY,
     ),
     Case(
         check="compression",

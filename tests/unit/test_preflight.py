@@ -45,6 +45,7 @@ BY_INSERTS = by_inserts()
 COMPLETED = switched(Step.COMPLETING, Step.COMPLETED)
 NAMES_OF_CHECKS = [check.id for check in CHECKS]
 
+SERVER_USER = "destination.server.user"
 SOURCE_SETTING, THERE = "source.server.settings.", "destination.server.settings."
 OTHER_ROLE = Measured(
     (RoleDifference(role="app", exists=True, reason="LOGIN differs", fix="DROP ROLE app"),), NOW, 25
@@ -98,6 +99,16 @@ DRIFT = Measured(
     (SchemaItem(object=str(ORDERS), kind="column", definition="a int", missing=True),), NOW, 60
 )
 LABEL = (SharedLabel(object="ROLE app", provider="p", detail="masked"),)
+OF_SKIPPED: dict[str, object] = {
+    **here(shared_labels=LABEL),
+    "roles": OTHER_ROLE,
+    "policy.role_conflicts": "skip",
+}
+SILENT_SOURCE: dict[str, object] = {
+    "policy.complete": True,
+    "source": None,
+    "source_error": "no route to host",
+}
 OLD_DESTINATION: dict[str, object] = {"destination.server.version_num": 180_001}
 ICU = collation("i:de")
 ONLY_C = collation("c:C", "", "")
@@ -357,6 +368,17 @@ FIRES: list[Case] = [
     ("security_labels", NOTE, "provider p", FRESH, here(security_labels=thing("p"))),
     ("security_labels", NOTE, "role app", FRESH, here(shared_labels=LABEL)),
     ("security_labels", DEGRADES, "role app", STREAMING, here(shared_labels=LABEL)),
+    ("security_labels", NOTE, "role app", STREAMING, OF_SKIPPED),
+    (
+        "security_labels",
+        DEGRADES,
+        "role app",
+        STREAMING,
+        OF_SKIPPED | {"policy.role_conflicts": "merge"},
+    ),
+    # one that we created, or that is as on the source
+    ("security_labels", DEGRADES, "role app", STREAMING, OF_SKIPPED | {"roles": OTHER_COMMENT}),
+    ("security_labels", DEGRADES, "role app", STREAMING, OF_SKIPPED | {"roles": None}),
     (
         "security_labels",
         DEGRADES,
@@ -380,6 +402,14 @@ FIRES: list[Case] = [
         "PGMIGRATOR_MAPPINGS__ORDERS__COMPLETE",
         STREAMING,
         {"policy.complete": True},
+    ),
+    ("complete_waits", DEGRADES, "PGMIGRATOR_MAPPINGS__ORDERS__COMPLETE", SWITCHED, SILENT_SOURCE),
+    (
+        "complete_waits",
+        DEGRADES,
+        "PGMIGRATOR_MAPPINGS__ORDERS__COMPLETE",
+        SWITCHED,
+        {"policy.complete": True, "source.late_writes": None},
     ),
     *(
         case
@@ -609,6 +639,20 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
         STREAMING,
         here(shared_labels=LABEL, security_labels=thing("p")) | there(shared_labels=LABEL),
     ),
+    *(
+        ("security_labels", STREAMING, here(shared_labels=label) | {SERVER_USER: user})
+        for user, label in (
+            ("app", LABEL),
+            ("App", (replace(LABEL[0], object='ROLE "App"'),)),
+            ("user", (replace(LABEL[0], object='ROLE "user"'),)),
+        )
+    ),
+    ("complete_waits", SWITCHED, {"policy.complete": True}),
+    ("complete_waits", SWITCHED, {"policy.complete": True, "source.late_writes": 1}),
+    ("complete_waits", SWITCHED, {"policy.complete": True, "source.slot": None}),
+    ("complete_waits", SWITCHED, SILENT_SOURCE | {"policy.complete": False}),
+    ("complete_waits", STREAMING, SILENT_SOURCE),
+    ("complete_waits", COMPLETED, SILENT_SOURCE),
     ("minor_releases", FRESH, {"source.server.version_num": 150_013}),
     ("disk_space", FRESH, {"source.tables.0.estimated_bytes": 1024**2}),
 ]

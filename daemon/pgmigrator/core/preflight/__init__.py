@@ -33,7 +33,7 @@ def find_problems(obs: Observation) -> tuple[Problem, ...]:
     """Run every check; without the source only what the marker says of it is known."""
     if obs.destination is None:
         return ()
-    checks = CHECKS if obs.source is not None else (course.leftovers,)
+    checks = CHECKS if obs.source is not None else course.WITHOUT_SOURCE
     return tuple(
         Problem(check=check.id, severity=severity, object=thing, reason=reason, fix=fix)
         for check in checks

@@ -1,5 +1,6 @@
 """What surrounds the data: sessions, settings, standbys, triggers, other replication."""
 
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -25,6 +26,8 @@ OPTIONS_HONOURED_VERSION_NUM = 180002
 SENDER_TIMEOUT_MIN_MS = 5000
 
 COPY_TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+#: what quote_ident() leaves as it is, unless it is a keyword
+PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
 APPLY_TIMEOUTS = ("lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
 
 
@@ -407,18 +410,41 @@ def security_labels(obs: Observation) -> Iterator[Found]:
             f"{_LOADED}; if nothing needs them, on the source: SECURITY LABEL FOR"
             f" {provider.object} ON ... IS NULL;",
         )
+    yield from _shared_labels(obs, restored=restored)
+
+
+def _shared_labels(obs: Observation, *, restored: bool) -> Iterator[Found]:
     arrived = _there(obs).shared_labels if restored else ()
+    own = {f"ROLE {name}" for name in _spelt(source_server(obs).user, destination_server(obs).user)}
+    skipped = {f"ROLE {name}" for name in _spelt(*_skipped(obs))}
     for label in _here(obs).shared_labels:
-        if label not in arrived:
-            kind, _, name = label.object.partition(" ")
-            yield (
-                DEGRADES if restored else NOTE,
-                f"{kind.lower()} {name}",
-                f"its security label of provider {label.provider} is not moved: it is in no dump"
-                " of a database",
-                f"{_LOADED}, and once it has the {kind.lower()}: SECURITY LABEL FOR"
-                f" {label.provider} ON {label.object} IS {quote_literal(label.detail)};",
-            )
+        if label in arrived or label.object in own:
+            continue
+        kind, _, name = label.object.partition(" ")
+        left = label.object in skipped
+        yield (
+            DEGRADES if restored and not left else NOTE,
+            f"{kind.lower()} {name}",
+            f"its security label of provider {label.provider} is not moved: it is in no dump"
+            " of a database"
+            + (", and ROLE_CONFLICTS=skip leaves the role as it is" if left else ""),
+            f"{_LOADED}, and once it has the {kind.lower()}: SECURITY LABEL FOR"
+            f" {label.provider} ON {label.object} IS {quote_literal(label.detail)};",
+        )
+
+
+def _skipped(obs: Observation) -> Iterator[str]:
+    """Name the roles that the destination has otherwise, and that are to be left as they are."""
+    if obs.policy.role_conflicts == "skip" and obs.roles is not None:
+        yield from (each.role for each in obs.roles.value if each.exists and not each.comment)
+
+
+def _spelt(*names: str) -> Iterator[str]:
+    """Write names as quote_ident() might: not knowing all of its keywords, both ways."""
+    for name in names:
+        yield quote_identifier(name)
+        if PLAIN_NAME.fullmatch(name):
+            yield name
 
 
 _LOADED = (

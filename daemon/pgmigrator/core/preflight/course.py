@@ -135,6 +135,31 @@ def complete_too_early(obs: Observation) -> Iterator[Found]:
     yield NOTE, variable, reason, "set it only after the switch"
 
 
+@check("both", DEGRADES)
+def complete_waits(obs: Observation) -> Iterator[Found]:
+    """COMPLETE=true is carried out, once the source certainly has no late write."""
+    steps = obs.marker.steps if obs.marker else frozenset()
+    if not obs.policy.complete or Step.SWITCHED not in steps:
+        return
+    if steps & {Step.COMPLETING, Step.COMPLETED, Step.ABANDONED}:
+        return
+    gone = obs.source is not None and obs.source.slot is None  # slot_gone_after_switch says so
+    if late.late_writes(obs) is not None or gone:
+        return
+    why = "its slot was not read in time"
+    if obs.source is None:
+        why = obs.source_error or "it was not read"
+    yield (
+        DEGRADES,
+        f"PGMIGRATOR_MAPPINGS__{obs.mapping.upper()}__COMPLETE",
+        f"it is true, but whether the source has late writes is not known: {why}; nothing is removed"
+        " until it is, however long that takes",
+        "let the daemon reach the source again; if it is gone for good, once you are sure that it"
+        f" has nothing that the destination lacks: pgmigrator complete {obs.mapping} --force"
+        " --reason TEXT",
+    )
+
+
 @check("source", DEGRADES)
 def leftovers(obs: Observation) -> Iterator[Found]:
     """What `complete` could not remove from a source that did not answer."""
@@ -159,6 +184,9 @@ CHECKS: tuple[Check, ...] = (
     late_writes,
     slot_gone_after_switch,
     complete_too_early,
+    complete_waits,
     leftovers,
     schema_drift,
 )
+#: what a source that does not answer is no reason not to look at
+WITHOUT_SOURCE: tuple[Check, ...] = (complete_waits, leftovers)
