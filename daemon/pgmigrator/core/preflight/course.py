@@ -152,8 +152,8 @@ def complete_waits(obs: Observation) -> Iterator[Found]:
     yield (
         DEGRADES,
         f"PGMIGRATOR_MAPPINGS__{obs.mapping.upper()}__COMPLETE",
-        f"it is true, but whether the source has late writes is not known: {why}; nothing is removed"
-        " until it is, however long that takes",
+        f"it is true, but whether the source has late writes is not known: {why}; nothing is"
+        " removed until it is, however long that takes",
         "let the daemon reach the source again; if it is gone for good, once you are sure that it"
         f" has nothing that the destination lacks: pgmigrator complete {obs.mapping} --force"
         " --reason TEXT",
