@@ -1,5 +1,6 @@
 """No secret is in a log of ours or of a server, in a process list, or on any of our pages."""
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,10 @@ def test_no_secret_is_seen_anywhere(
     assert running.stop() == 0
 
     expected = COMMON_PASSWORD if role_passwords == "common" else ROLE_PASSWORD
+    named = [line for line in running.log.read_text().splitlines() if "common password" in line]
+    assert [json.loads(line)["roles"] for line in named] == (
+        [["clerk", "old_clerk"]] if role_passwords == "common" else []
+    )
     user = pair.destination.dsn(user="clerk", password=expected)
     psycopg.connect(user).close()  # the secrets were there, and were used
     assert {"pg_dump", "pg_restore"} <= watch.commands

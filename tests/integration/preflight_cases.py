@@ -389,6 +389,17 @@ DATABASES = (
         mend_there="COMMENT ON ROLE \"app\" IS 'it''s ours';",
     ),
     Case(
+        check="common_passwords",
+        severity=NOTE,
+        object="role Odd",
+        here=('CREATE ROLE "Odd" LOGIN', "CREATE ROLE other NOLOGIN"),
+        daemon={
+            f"{MAPPING}ROLE_PASSWORDS": "common",
+            f"{MAPPING}COMMON_ROLE_PASSWORD": "for-everybody",
+        },
+        says='\\password "Odd"',
+    ),
+    Case(
         check="lock_table",
         severity=BLOCKS,
         object="{database}",
@@ -424,14 +435,19 @@ CONDITIONS = (
         Case(
             check="copy_timeouts",
             severity=severity,
-            object="statement_timeout",
-            here=("ALTER ROLE postgres SET statement_timeout = '500ms'",),
-            undo_here=("ALTER ROLE postgres RESET statement_timeout",),
+            object=name,
+            here=(f"ALTER ROLE postgres SET {name} = '500ms'",),
+            undo_here=(f"ALTER ROLE postgres RESET {name}",),
             there_release="18.1",  # 18.4 does not mind
             marked=marked,
-            mend_here=f'ALTER ROLE "postgres" IN DATABASE {QUOTED} SET statement_timeout = 0;',
+            mend_here=f'ALTER ROLE "postgres" IN DATABASE {QUOTED} SET {name} = 0;',
         )
-        for severity, marked in ((BLOCKS, None), (DEGRADES, UNDER_WAY))
+        for name, severity, marked in (
+            ("statement_timeout", BLOCKS, None),
+            ("statement_timeout", DEGRADES, UNDER_WAY),
+            ("lock_timeout", BLOCKS, None),
+            ("idle_in_transaction_session_timeout", DEGRADES, UNDER_WAY),
+        )
     ),
     Case(
         check="restore_timeout",

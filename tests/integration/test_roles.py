@@ -6,6 +6,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from pgmigrator.core.model import RoleDifference
 from pgmigrator.core.roles import RolePolicy, Roles, compare
@@ -184,7 +185,15 @@ async def test_passwords_can_be_common_or_none(
 ) -> None:
     _, destination = pair
     policy = RolePolicy(passwords="common", common_password="for-everybody")
-    assert await roles.create(*ends, policy) == ()
+    with capture_logs() as lines:
+        assert await roles.create(*ends, policy) == ()
+    assert lines == [
+        {
+            "log_level": "warning",
+            "event": "roles that get the common password: give each one of its own",
+            "roles": ['Ro"le ☃', "boss", "oldie"],
+        }
+    ]
     with psycopg.connect(destination.dsn(user="oldie", password="for-everybody")) as connection:
         assert connection.info.status == psycopg.pq.ConnStatus.OK
     assert "for-everybody" not in destination.log_path.read_text()

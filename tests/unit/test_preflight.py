@@ -55,6 +55,8 @@ OTHER_COMMENT = Measured(
     NOW,
     25,
 )
+NEW_ROLE = RoleDifference(role="app", exists=False, reason="there is none", fix="it comes")
+COMMON = Measured((replace(NEW_ROLE, common_password=True),), NOW, 25)
 COLLIDING: dict[str, object] = {"environment.colliding_roles": OTHER_ROLE.value}
 NOT_OURS = change(publication(), {"comment": "someone else's"})
 EXTRA = {"plpgsql": "1.0", "postgis": "3.5"}
@@ -262,6 +264,7 @@ FIRES: list[Case] = [
     ),
     ("role_conflicts", NOTE, "comment of role app", FRESH, {"roles": OTHER_COMMENT}),
     ("role_conflicts", NOTE, "comment of role app", STREAMING, {"roles": OTHER_COMMENT}),
+    ("common_passwords", NOTE, "role app", FRESH, {"roles": COMMON}),
     ("role_collisions", BLOCKS, "role app", FRESH, COLLIDING),
     ("role_collisions", BLOCKS, "role app", FRESH, COLLIDING | {"roles": OTHER_COMMENT}),
     ("role_collisions", NOTE, "role app", FRESH, COLLIDING | {"policy.role_conflicts": "merge"}),
@@ -586,6 +589,7 @@ def is_before(check: str) -> bool:
 
 
 SILENT: list[tuple[str, Observation, dict[str, object]]] = [
+    ("common_passwords", FRESH, {"roles": Measured((NEW_ROLE,), NOW, 25)}),
     ("encoding_known", FRESH, {"source.database": change(database(), {"encoding": "LATIN1"})}),
     # what looks at what we ourselves use, or at what can no longer be helped, is silent later
     *((check, STREAMING, facts) for check, _, _, base, facts in FIRES if is_before(check)),

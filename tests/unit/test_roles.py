@@ -74,6 +74,19 @@ def test_a_role_that_exists_otherwise_is_named_without_its_secrets(
     assert not any(word in everything for word in ("SCRAM", "hidden", "=another"))
 
 
+def test_every_role_that_gets_the_common_password_is_told() -> None:
+    other = replace(APP, name="other")
+    source, common = server(APP, other, READER), RolePolicy(passwords="common")
+    found = compare(source, server(), common)
+    assert [d.role for d in found if d.common_password] == ["app", "other"]
+    # what the destination has keeps its own
+    found = compare(source, server(other), common)
+    assert [d.role for d in found if d.common_password] == ["app"]
+    for passwords in ("copy", "none"):
+        found = compare(source, server(), replace(common, passwords=passwords))
+        assert not any(d.common_password for d in found)
+
+
 def test_another_comment_is_named_and_is_no_conflict() -> None:
     """Nothing depends on it, so that no migration waits for it."""
     theirs = replace(APP, comment="it's ours")

@@ -154,7 +154,7 @@ def test_connection_targets_have_no_room_for_passwords() -> None:
     ("policy", "words"),
     [
         ("copy", "that they have on the source"),
-        ("common", "common password"),
+        ("common", "common password of the settings until you give them others. These do: app, "),
         ("none", "give them"),
     ],
 )

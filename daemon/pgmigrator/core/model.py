@@ -409,6 +409,8 @@ class RoleDifference:
     exists: bool
     #: it is the comment alone, on which nothing depends
     comment: bool = False
+    #: it is created with the password that others have too
+    common_password: bool = False
     reason: str
     fix: str
 

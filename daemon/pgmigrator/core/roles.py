@@ -125,6 +125,7 @@ def compare(source: Roles, destination: Roles, policy: RolePolicy) -> tuple[Role
         RoleDifference(
             role=role.name,
             exists=False,
+            common_password=gets_common_password(role, policy),
             reason="the destination has no such role",
             fix="it is created there by itself; if that fails, a problem says why",
         )
@@ -201,6 +202,11 @@ def collisions(
 
 def _migrated(source: Roles) -> tuple[Role, ...]:
     return tuple(role for name, role in sorted(source.roles.items()) if not name.startswith("pg_"))
+
+
+def gets_common_password(role: Role, policy: RolePolicy) -> bool:
+    """Tell whether a role is created with the password that others have too."""
+    return policy.passwords == "common" and "LOGIN" in role.attributes
 
 
 def login_roles(source: Roles, policy: RolePolicy) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pgmigrator.core.roles import (
     RolePlan,
     RolePolicy,
     Roles,
+    gets_common_password,
     grant,
     parameter_grant,
     plan,
@@ -104,8 +105,8 @@ async def create(
 
 
 def _warn_of_common_password(planned: RolePlan, role_policy: RolePolicy) -> None:
-    names = [role.name for role in planned.create if "LOGIN" in role.attributes]
-    if role_policy.passwords == "common" and names:
+    names = [role.name for role in planned.create if gets_common_password(role, role_policy)]
+    if names:
         log.warning("roles that get the common password: give each one of its own", roles=names)
 
 

@@ -14,6 +14,13 @@ _PASSWORDS = {
 }
 
 
+def _passwords(context: GuideContext) -> str:
+    said = _PASSWORDS.get(context.role_passwords, "")
+    if context.role_passwords == "common" and context.application_roles:
+        said += f" These do: {', '.join(cell(role) for role in context.application_roles)}."
+    return said
+
+
 def prepare(facts: Facts) -> str:
     """Everything that can be done days before."""
     context = facts.context
@@ -32,7 +39,7 @@ def prepare(facts: Facts) -> str:
 
 {code("bash", logins)}
 
-- {_PASSWORDS.get(context.role_passwords, "")}
+- {_passwords(context)}
 - Backups and monitoring of the destination run; whoever can stop the applications is there.
 - Nobody changes the schema from now on.
 

@@ -241,6 +241,22 @@ def role_conflicts(obs: Observation) -> Iterator[Found]:
             yield severity, f"role {difference.role}", difference.reason, difference.fix
 
 
+@check("destination", NOTE, before=True)
+def common_passwords(obs: Observation) -> Iterator[Found]:
+    """No role gets a password that others have too."""
+    for difference in obs.roles.value if obs.roles else ():
+        if difference.common_password:
+            yield (
+                NOTE,
+                f"role {difference.role}",
+                "it will be created with the common password of the settings: whoever knows that"
+                " can log in as this role",
+                "give it one of its own once it is there, and before applications log in: on the"
+                f" destination: \\password {quote_identifier(difference.role)}; or set"
+                " ROLE_PASSWORDS to copy",
+            )
+
+
 @check("source", BLOCKS, NOTE, before=True)
 def role_collisions(obs: Observation) -> Iterator[Found]:
     """No other source of the destination has a role of the same name otherwise."""
@@ -303,6 +319,7 @@ CHECKS: tuple[Check, ...] = (
     unsupported_extensions,
     scheduled_jobs,
     role_conflicts,
+    common_passwords,
     role_collisions,
     lock_table,
 )
