@@ -72,7 +72,7 @@ BUILDING: LiteralString = (
 )
 #: actions that no migration without a mishap has, and where they are tested
 ELSEWHERE = {
-    "RememberStart": "after a restart of the destination: who dies before it has not watched",
+    "RememberStart": "after a restart of a server: who dies before it has not watched",
     "DisableSubscription": "one statement, and only if somebody enables it after the switch",
     "ForgetCounts": "one statement, and only if the source stops counting: again is a no-op",
     "DropSlot": "one statement that ends the migration: the slot is there or it is not",

@@ -163,6 +163,7 @@ async def test_a_subscription_dropped_by_someone(replicated: Replicated) -> None
             {},
             {},
             (replicated.marker.source, replicated.marker.destination),
+            seen.source.server.started_at,
         )
 
     # the raw operation: whoever subscribes anew copies every row a second time

@@ -1,4 +1,4 @@
-"""Traps around servers: a source that failed over, a destination that is an older copy of itself.
+"""Traps around servers: a source that failed over, and servers that are older copies of themselves.
 
 In each, every view of PostgreSQL says that all is well, and rows are missing.
 """
@@ -20,6 +20,8 @@ Own = Callable[[Server], Server]
 REMEMBERED: LiteralString = (
     "SELECT FROM pgmigrator.start WHERE started_at = pg_postmaster_start_time()"
 )
+STARTED: LiteralString = "SELECT extract(epoch FROM pg_postmaster_start_time())::float8"
+REMEMBERED_OF_SOURCE: LiteralString = "SELECT source_started_at FROM pgmigrator.start"
 
 
 @pytest.fixture
@@ -137,6 +139,100 @@ def test_a_person_can_vouch_for_a_restart_that_nobody_watched(
 
 
 # --- the source --------------------------------------------------------------------------------
+
+
+def _source_is_remembered(pair: Pair) -> bool:
+    return rows(pair.source, STARTED) == rows(pair.destination, REMEMBERED_OF_SOURCE)
+
+
+def _older_source_takes_its_place(pair: Pair, own_server: Own, *, watched: bool) -> Server:
+    """Copy the source, let it commit what the destination applies, and put the copy there."""
+    pair.source.stop()
+    older = own_server(pair.source.copy(port=pair.source.port))
+    pair.source.start()
+    if watched:
+        until(lambda: _source_is_remembered(pair), "look at the restart")
+    statement(pair.source, 'UPDATE "Großes Lager" SET "Menge" = "Menge" + 1000')
+    until(lambda: shop.differences(pair.source, pair.destination) == [], "the update")
+    until(lambda: _looks_drained(pair.source, pair.destination), "its confirmation")
+    pair.source.stop()
+    older.start()
+    return older
+
+
+@pytest.mark.parametrize("watching", [True, False], ids=["watched", "unwatched"])
+def test_the_source_is_replaced_by_an_older_copy(
+    watching: bool, pair: Pair, migrating: Daemon, own_server: Own
+) -> None:
+    if not watching:
+        migrating.kill()
+    older = _older_source_takes_its_place(pair, own_server, watched=watching)
+
+    # apply skips what it commits below what was applied, until its WAL has grown beyond that
+    statement(older, "UPDATE nothing SET id = id + 1")
+    statement(older, "INSERT INTO nothing VALUES (6)")
+    statement(older, "SELECT pg_switch_wal()")
+    statement(older, "INSERT INTO nothing VALUES (7)")
+    until(lambda: rows(pair.destination, "SELECT FROM nothing WHERE id = 7"), "later change")
+    until(lambda: _looks_drained(older, pair.destination), "confirmation of everything")
+    assert len(shop.differences(older, pair.destination)) == 2
+
+    if not watching:
+        migrating.start()
+    _failed(migrating, "the source's WAL went back" if watching else "no daemon watched")
+    migrating.kill()
+    migrating.start()  # and it stays so
+    _failed(migrating, "the source was restarted while no daemon watched")
+
+
+@pytest.mark.parametrize("end", [Server.stop, Server.kill], ids=["restart", "crash"])
+def test_a_restart_of_the_source_is_no_older_copy(
+    end: Callable[[Server], Any], pair: Pair, migrating: Daemon
+) -> None:
+    shop.write(pair.source)
+    end(pair.source)
+    migrating.wait_phase("unknown")
+    pair.source.start()
+    shop.write(pair.source)
+    migrating.wait_phase("catching_up")
+    migrating.wait_phase("ready")
+    migrating.kill()
+    migrating.start()  # what one daemon has seen, the next one believes
+    migrating.wait_phase("ready")
+    assert migrating.post("drain")[0] == 200
+
+
+def test_a_daemon_that_starts_while_the_source_is_down_knows_its_restart(
+    pair: Pair, migrating: Daemon
+) -> None:
+    migrating.kill()
+    pair.source.stop()
+    migrating.start()
+    migrating.wait_phase("unknown")
+    pair.source.start()
+    shop.write(pair.source)
+    migrating.wait_phase("ready")
+
+
+def test_a_person_can_vouch_for_a_restart_of_the_source(pair: Pair, migrating: Daemon) -> None:
+    migrating.kill()
+    pair.source.restart()
+    migrating.start()
+    document = migrating.wait_phase("failed")
+    reason = document["databases"][0]["reason"]
+    pair.source.restart()  # not this one
+    with psycopg.connect(pair.destination.dsn("shop"), autocommit=True) as connection:
+        connection.execute(reason[reason.index("UPDATE ") :])
+    _failed(migrating, "no daemon watched")
+    [(started,)] = rows(pair.source, STARTED)
+    migrating.wait(
+        lambda report: repr(started) in report["reason"], "this start", "/status/orders/shop"
+    )
+    reason = migrating.get("/status/orders/shop")["reason"]
+    with psycopg.connect(pair.destination.dsn("shop"), autocommit=True) as connection:
+        connection.execute(reason[reason.index("UPDATE ") :])
+    migrating.wait_phase("ready")
+    assert migrating.post("drain")[0] == 200
 
 
 def test_the_source_fails_over_to_a_lagging_standby(

@@ -192,6 +192,9 @@ def _storage(replicated: Replicated, name: TableName) -> tuple[str, str]:
 
 
 def _subscribe(replicated: Replicated) -> None:
+    [[started_at]] = replicated.read_source(
+        "SELECT extract(epoch FROM pg_postmaster_start_time())::float8"
+    )
     values = SQL(", ").join(
         SQL("({}, {}, {}, {}::regclass, true, false, true, {}, {})").format(
             name.schema, name.name, oid, str(name), *_storage(replicated, name)
@@ -207,7 +210,10 @@ def _subscribe(replicated: Replicated) -> None:
         " source_storage text, destination_storage text,"
         " PRIMARY KEY (schema_name, table_name))",
         SQL("INSERT INTO pgmigrator.tables VALUES {}").format(values),
-        "CREATE TABLE pgmigrator.start AS SELECT pg_postmaster_start_time() AS started_at",
+        SQL(
+            "CREATE TABLE pgmigrator.start AS"
+            " SELECT pg_postmaster_start_time() AS started_at, {}::float8 AS source_started_at"
+        ).format(Literal(started_at)),
         SQL(
             "CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {}"
             " WITH (create_slot = false, copy_data = true)"

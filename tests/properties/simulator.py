@@ -226,6 +226,7 @@ def _create_subscription(_: a.CreateSubscription, obs: Observation) -> Worlds:
                 publications=tuple(plan.our_publications(obs))
             ),
             "destination.tables": _subscribed(obs),
+            **_starts(obs),
             **_mark(obs, Step.SUBSCRIBED),
         },
     )
@@ -343,7 +344,15 @@ def _rename_partitioned(action: a.RenamePartitioned, obs: Observation) -> Worlds
 
 
 def _remember(_: a.RememberStart, obs: Observation) -> Worlds:
-    return _worlds(obs, {"destination.start_remembered": True})
+    return _worlds(obs, _starts(obs))
+
+
+def _starts(obs: Observation) -> dict[str, object]:
+    assert obs.source is not None
+    return {
+        "destination.start_remembered": True,
+        "destination.source_start": obs.source.server.started_at,
+    }
 
 
 def _enable(_: a.EnableSubscription, obs: Observation) -> Worlds:

@@ -132,8 +132,9 @@ FACTS: dict[str, Iterable[object]] = {
     "destination.indexes_building": [1],
     "destination.foreign_writers": [("bob",)],
     "destination.start_remembered": [False],
+    "destination.source_start": [None, b.NOW - 1],
     "settled": [{LATER: 1}, {LATER: 2**60}, {b.ORDERS: 1}],
-    "destination_doubt": ["it is an older copy"],
+    "doubt": ["it is an older copy"],
     "schema": [None, Measured((), b.NOW, 20.0)]
     + [_schema(kind, missing=missing) for kind in SchemaKind for missing in (True, False)],
     "roles": [None, Measured((), b.NOW, 25.0), _roles(exists=True), _roles(exists=False)],

@@ -20,7 +20,7 @@ DAMAGE: dict[str, dict[str, object]] = {
     "publication dropped": {"source.publication": None},
     "subscription dropped": {"destination.subscription": None},
     "source promoted": {"source.server.identity.timeline": 2},
-    "destination replaced": {"destination_doubt": "it is an older copy"},
+    "destination replaced": {"doubt": "it is an older copy"},
     "destination promoted": {"destination.server.identity.timeline": 2},
 }
 

@@ -109,10 +109,17 @@ def test_a_busy_application_does_not_starve_the_light() -> None:
         assert daemon.phases[-1] is Phase.READY
 
 
-def test_a_restart_of_the_destination_that_was_watched_heals() -> None:
+@pytest.mark.parametrize(
+    "restart",
+    [
+        {"destination.start_remembered": False, "destination.server.started_at": b.NOW},
+        {"source.server.started_at": b.NOW},
+    ],
+    ids=["destination", "source"],
+)
+def test_a_restart_that_was_watched_heals(restart: dict[str, object]) -> None:
     daemon = Daemon(FRESH)
     daemon.run(Phase.READY)
-    restart = {"destination.start_remembered": False, "destination.server.started_at": b.NOW}
     daemon.world = b.change(daemon.world, restart)
     daemon.tick()
     assert daemon.phases[-1] is Phase.CATCHING_UP
@@ -235,7 +242,7 @@ def test_a_lost_identity_leaves_the_publication_at_once_and_never_returns() -> N
         {"source.server.identity.timeline": 2},
         {"destination.server.identity.timeline": 2},
         {"source.server.identity.system_identifier": 1},
-        {"destination_doubt": "it is an older copy"},
+        {"doubt": "it is an older copy"},
     ],
 )
 @pytest.mark.parametrize("phase", [Phase.COPYING, Phase.INDEXING, Phase.CATCHING_UP, Phase.READY])

@@ -163,7 +163,9 @@ def fresh() -> Observation:
             sequences=(sequence(7),),
             counting_since=COUNTING,
         ),
-        destination=DestinationFacts(server=server(DESTINATION, 180_004), database=None),
+        destination=DestinationFacts(
+            server=server(DESTINATION, 180_004), database=None, source_start=NOW - 86_400
+        ),
         roles=Measured((), NOW, 25.0),
     )
 

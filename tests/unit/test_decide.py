@@ -180,6 +180,7 @@ CASES: list[Case] = [
     (COPYING, {}, Phase.COPYING, a.MarkCopied()),
     (COPYING, {"destination.subscription.enabled": False}, Phase.COPYING, a.EnableSubscription()),
     (COPYING, {"destination.start_remembered": False}, Phase.COPYING, a.RememberStart()),
+    (COPYING, {"destination.source_start": NOW}, Phase.COPYING, a.RememberStart()),
     (
         by_inserts(),
         {"source.counting_since": ""},
@@ -188,7 +189,7 @@ CASES: list[Case] = [
     ),
     (
         STREAMING,
-        {"destination.start_remembered": False, "destination_doubt": "an older copy"},
+        {"destination.start_remembered": False, "doubt": "an older copy"},
         Phase.FAILED,
         None,
     ),
@@ -244,7 +245,7 @@ CASES: list[Case] = [
     ),
     (
         STREAMING,
-        {"source.server.started_at": NOW},
+        {"source.server.started_at": NOW, "destination.source_start": NOW},
         Phase.CATCHING_UP,
         a.VerifyRowCounts(),
     ),

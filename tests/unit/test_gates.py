@@ -122,7 +122,7 @@ CASES: list[tuple[str, GateStatus, dict[str, object]]] = [
     ("servers_unchanged", FAIL, {"obs.source.server.identity.timeline": 2}),
     ("servers_unchanged", FAIL, {"obs.source.server.identity.system_identifier": 1}),
     ("servers_unchanged", FAIL, {"obs.destination.server.identity.timeline": 2}),
-    ("servers_unchanged", FAIL, {"obs.destination_doubt": "it is an older copy"}),
+    ("servers_unchanged", FAIL, {"obs.doubt": "it is an older copy"}),
     ("servers_unchanged", UNKNOWN, {"obs.destination.marker": None}),
     ("servers_unchanged", UNKNOWN, {"obs.destination.marker": marker(Step.SCHEMA_DONE)}),
     ("servers_unchanged", UNKNOWN, NO_SOURCE),

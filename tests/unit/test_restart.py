@@ -1,31 +1,38 @@
-"""Whether a destination that was restarted is what it was, or an older copy of itself."""
+"""Whether a server that was restarted is what it was, or an older copy of itself."""
 
 import pytest
 
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import DestinationFacts
-from pgmigrator.core.restart import UNWATCHED_MAX_SECONDS, Track, doubt, track
-from tests.unit.builders import NOW, change, marker, streaming
+from pgmigrator.core.model import Observation, Server
+from pgmigrator.core.restart import UNWATCHED_MAX_SECONDS, Track, doubt, track, track_source
+from tests.unit.builders import NOW, change, destination_table, marker, streaming
 
-RUNNING = streaming().destination
-RESTARTED = {"start_remembered": False, "server.started_at": NOW, "server.checkpoint_lsn": 10_000}
-
-
-def _facts(**changes: object) -> DestinationFacts:
-    assert RUNNING is not None
-    named = {name.replace("__", "."): value for name, value in changes.items()}
-    return change(RUNNING, named)
+WATCHED = change(streaming(), {"source.server.flush_lsn": 10_000})
+RESTARTED: dict[str, object] = {
+    "source.server.started_at": NOW,
+    "source.server.checkpoint_lsn": 10_000,
+}
+SILENT: dict[str, object] = {"source": None}
 
 
-def _restarted(**changes: object) -> DestinationFacts:
-    named = {name.replace(".", "__"): value for name, value in RESTARTED.items()}
-    return _facts(**(named | {"server__flush_lsn": 10_100} | changes))
+def _server(**changes: object) -> Server:
+    assert WATCHED.source is not None
+    return change(WATCHED.source.server, changes)
+
+
+def _look(last: Track | None, server: Server, after: float = 5, *, remembered: bool) -> Track:
+    return track(last, server, NOW + after, remembered=remembered, side="destination")
+
+
+def _restart(last: Track | None, after: float = 5, **changes: object) -> Track:
+    started = {"started_at": NOW, "checkpoint_lsn": 10_000, "flush_lsn": 10_100}
+    return _look(last, _server(**(started | changes)), after, remembered=False)
 
 
 @pytest.fixture
 def seen() -> Track:
-    """A destination that was seen at LSN 10,000."""
-    return track(None, _facts(server__flush_lsn=10_000), NOW)
+    """A server that was seen at LSN 10,000."""
+    return _look(None, _server(flush_lsn=10_000), 0, remembered=True)
 
 
 def test_a_remembered_start_is_trusted(seen: Track) -> None:
@@ -33,32 +40,109 @@ def test_a_remembered_start_is_trusted(seen: Track) -> None:
 
 
 def test_a_start_that_nobody_watched_is_not() -> None:
-    assert "no daemon watched" in track(None, _restarted(), NOW).doubt
+    assert "no daemon watched" in _restart(None).doubt
 
 
 def test_a_start_that_goes_on_where_it_was_is_trusted_until_it_is_remembered(seen: Track) -> None:
-    once = track(seen, _restarted(), NOW + 5)
+    once = _restart(seen)
     assert once.doubt == ""
-    assert track(once, _restarted(), NOW + 10).doubt == ""
+    assert _restart(once, 10).doubt == ""
 
 
 def test_a_start_from_earlier_data_is_doubted_however_much_it_has_written_since(
     seen: Track,
 ) -> None:
-    older = _restarted(server__checkpoint_lsn=9_999, server__flush_lsn=50_000)
-    found = track(seen, older, NOW + 5)
+    found = _restart(seen, checkpoint_lsn=9_999, flush_lsn=50_000)
     assert "went back" in found.doubt
-    assert "went back" in track(found, older, NOW + 10).doubt
+    assert "went back" in _restart(found, 10, checkpoint_lsn=40_000, flush_lsn=60_000).doubt
 
 
 def test_a_start_after_a_long_silence_is_doubted(seen: Track) -> None:
-    found = track(seen, _restarted(), NOW + UNWATCHED_MAX_SECONDS + 1)
-    assert "not been seen" in found.doubt
+    assert "not been seen" in _restart(seen, UNWATCHED_MAX_SECONDS + 1).doubt
+
+
+def test_a_start_that_is_long_past_may_have_had_a_checkpoint_since(seen: Track) -> None:
+    assert "not been seen" in _restart(seen, up_seconds=UNWATCHED_MAX_SECONDS + 1).doubt
 
 
 def test_a_person_may_vouch_for_it() -> None:
-    doubted = track(None, _restarted(), NOW)
-    assert track(doubted, _restarted(start_remembered=True), NOW + 5).doubt == ""
+    doubted = _restart(None)
+    vouched = _look(doubted, _server(started_at=NOW), 10, remembered=True)
+    assert vouched.doubt == ""
+
+
+# --- the source, which the destination remembers --------------------------------------------------
+
+
+def _ticks(*ticks: tuple[float, dict[str, object]]) -> Track | None:
+    """What is known of the source after ticks: seconds after NOW, and what they see."""
+    found: Track | None = None
+    for seconds, changes in ticks:
+        found = track_source(found, change(WATCHED, {"at": NOW + seconds, **changes}))
+    return found
+
+
+def _doubt(*ticks: tuple[float, dict[str, object]]) -> str:
+    found = _ticks(*ticks)
+    assert found is not None
+    return found.doubt
+
+
+def test_a_watched_restart_of_the_source_is_trusted() -> None:
+    assert _doubt((0, {}), (5, RESTARTED)) == ""
+
+
+def test_a_source_with_earlier_data_is_doubted() -> None:
+    older = RESTARTED | {"source.server.checkpoint_lsn": 9_999}
+    assert "the source's WAL went back" in _doubt((0, {}), (5, older))
+
+
+def test_a_source_that_nobody_watched_is_doubted() -> None:
+    assert "the source was restarted while no daemon" in _doubt((0, RESTARTED))
+
+
+def test_a_long_downtime_that_was_watched_is_trusted() -> None:
+    silence = [(float(seconds), SILENT) for seconds in range(5, 600, 60)]
+    assert _doubt((0, {}), *silence, (600, RESTARTED)) == ""
+
+
+def test_a_source_that_only_we_do_not_see_was_not_watched() -> None:
+    applied = SILENT | {"destination.subscription.applied_lsn": 10_001}
+    silence = [(5.0, SILENT), *((float(seconds), applied) for seconds in range(10, 130, 30))]
+    assert _doubt((0, {}), *silence[:2], (40, RESTARTED)) == ""  # it is asked less often
+    assert "not been seen" in _doubt((0, {}), *silence, (130, RESTARTED))
+
+
+def test_a_daemon_that_finds_the_source_silent_knows_what_was_applied() -> None:
+    applied = SILENT | {"destination.subscription.applied_lsn": 10_000}
+    assert _doubt((0, applied), (5, RESTARTED)) == ""
+    older = RESTARTED | {"source.server.checkpoint_lsn": 9_999}
+    assert "went back" in _doubt((0, applied), (5, older))
+    synchronized = {"destination.tables.1.synchronized_lsn": 10_001}
+    assert "went back" in _doubt((0, applied | synchronized), (5, RESTARTED))
+
+
+def test_a_copy_under_way_tells_nothing_of_what_it_copies() -> None:
+    assert WATCHED.destination is not None
+    copied = destination_table(WATCHED.destination.tables[0].name, "d")
+    copying = SILENT | {"destination.tables.0": copied}
+    assert "no daemon watched" in _doubt((0, copying), (5, RESTARTED))
+
+
+def test_a_silent_destination_hides_no_restart_of_the_source() -> None:
+    alone: dict[str, object] = {"destination": None}
+    assert _ticks((0, alone)) is None
+    assert _doubt((0, {}), (5, RESTARTED | alone), (200, RESTARTED)) == ""
+    older = RESTARTED | {"source.server.checkpoint_lsn": 9_999}
+    assert "went back" in _doubt((0, {}), (5, older | alone), (200, RESTARTED))
+
+
+# --- what is told --------------------------------------------------------------------------------
+
+
+def _told(steps: tuple[Step, ...], source: Track | None, destination: Track | None) -> str:
+    obs: Observation = change(streaming(), {"destination.marker": marker(*steps)})
+    return doubt(source, destination, obs)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +157,11 @@ def test_a_person_may_vouch_for_it() -> None:
 def test_it_matters_from_the_subscription_to_the_switch(
     steps: tuple[Step, ...], told: bool
 ) -> None:
-    obs = change(streaming(), {"destination.marker": marker(*steps)})
-    said = doubt(track(None, _restarted(), NOW), obs)
-    assert bool(said) is told
-    assert ("UPDATE pgmigrator.start" in said) is told
+    doubted = _restart(None)
+    assert ("UPDATE pgmigrator.start SET started_at" in _told(steps, None, doubted)) is told
+    assert ("UPDATE pgmigrator.start SET source_started_at" in _told(steps, doubted, None)) is told
+
+
+def test_both_servers_may_be_in_doubt() -> None:
+    said = _told((Step.SUBSCRIBED,), _restart(None), _restart(None))
+    assert said.count("If it is certain that it is not one") == 2

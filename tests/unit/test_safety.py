@@ -218,7 +218,7 @@ REPLACED: list[dict[str, object]] = [
     {"source.server.identity": OTHER_SERVER},
     {"destination.server.identity": OTHER_SERVER},
     {"source.server.identity.timeline": 2},
-    {"destination_doubt": "it is an older copy"},
+    {"doubt": "it is an older copy"},
 ]
 
 UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
@@ -358,7 +358,7 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
     *((SAME_SERVERS, a.RefreshSubscription(), STREAMING, facts) for facts in REPLACED),
     *((SAME_SERVERS, a.SynchronizeSequences(), STREAMING, facts) for facts in REPLACED),
     *((SAME_SERVERS, a.EnableSubscription(), STREAMING, facts) for facts in REPLACED),
-    (SAME_SERVERS, a.RememberStart(), STREAMING, {"destination_doubt": "an older copy"}),
+    (SAME_SERVERS, a.RememberStart(), STREAMING, {"doubt": "an older copy"}),
 ]
 
 

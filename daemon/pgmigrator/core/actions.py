@@ -69,7 +69,7 @@ class EnableSubscription(Action):
 
 @dataclass(frozen=True, slots=True)
 class RememberStart(Action):
-    """Remember that the destination's last start lost nothing: seen by a daemon that watched."""
+    """Remember that the last start of each server lost nothing: seen by a daemon that watched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,8 +185,8 @@ def server_changes(obs: Observation) -> tuple[str, ...]:
                 f"the {side} went from timeline {then.timeline} to {now.timeline}:"
                 " a failover or restore may have lost writes on one side only"
             )
-    if obs.destination_doubt:
-        changes.append(obs.destination_doubt)
+    if obs.doubt:
+        changes.append(obs.doubt)
     return tuple(changes)
 
 

@@ -73,8 +73,8 @@ class Evidence:
     worker_running: bool
     #: our publication publishes every change of its tables
     whole: bool = True
-    #: no later start than the one that is known to have lost nothing
-    start_remembered: bool = True
+    #: sides of which the last start is not known to have lost nothing
+    unknown_starts: tuple[str, ...] = ()
     differences: tuple[SchemaItem, ...]
     unlogged_tables: tuple[str, ...] = ()
     materialized_views: tuple[str, ...] = ()
@@ -166,9 +166,9 @@ def _servers(evidence: Evidence, marker: Marker) -> Iterator[str]:
                 " migrate this database anew"
             )
 
-    if not evidence.start_remembered:
+    for side in evidence.unknown_starts:
         yield (
-            "the destination was restarted, and it is not known yet that it is no older copy;"
+            f"the {side} was restarted, and it is not known yet that it is no older copy;"
             " `pgmigrator status` says what to do"
         )
 

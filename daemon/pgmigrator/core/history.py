@@ -11,7 +11,7 @@ from pgmigrator.core import plan, settling
 from pgmigrator.core.model import Observation, Phase, Problem
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import OpenProblem
-from pgmigrator.core.restart import Track, track
+from pgmigrator.core.restart import Track, track, track_source
 from pgmigrator.core.settling import Sighting
 
 #: samples kept for the lag in seconds; older ones are thinned out
@@ -62,6 +62,7 @@ class History:
     #: the source's positions in the tick before
     previous_sequences: Mapping[TableName, tuple[int, bool]] | None = None
     current_sequences: Mapping[TableName, tuple[int, bool]] | None = None
+    source: Track | None = None
     destination: Track | None = None
     #: when each streaming table was last seen with the rows that were copied or compared
     proven_at: Mapping[TableName, float] = field(default_factory=dict)
@@ -91,6 +92,7 @@ def observe(history: History, obs: Observation) -> History:
     history = _wal(history, obs)
     history = _counters(history, obs)
     history = _destination(history, obs)
+    history = replace(history, source=track_source(history.source, obs))
     history = _proven(history, obs)
     history = replace(history, differing=settling.observe(history.differing, obs))
     if obs.source is not None:
@@ -169,7 +171,13 @@ def _destination(history: History, obs: Observation) -> History:
         return history
     return replace(
         history,
-        destination=track(history.destination, obs.destination, obs.at),
+        destination=track(
+            history.destination,
+            obs.destination.server,
+            obs.at,
+            remembered=obs.destination.start_remembered,
+            side="destination",
+        ),
         foreign_writer_at=obs.at if obs.destination.foreign_writers else history.foreign_writer_at,
     )
 

@@ -80,6 +80,8 @@ class Server:
     in_recovery: bool
     #: epoch seconds
     started_at: float
+    #: by its own clock
+    up_seconds: float = 0.0
     #: the role that we connect as
     user: str
     superuser: bool
@@ -258,6 +260,8 @@ class Subscription:
     conflicts: Mapping[str, int] = field(default_factory=dict)
     #: worker_type -> number of workers
     workers: Mapping[str, int] = field(default_factory=dict)
+    #: source LSN of the end of the last transaction that was applied and had changes; 0: none was
+    applied_lsn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +347,8 @@ class DestinationFacts:
     indexes_building: int = 0
     #: this start of the server is known to have lost nothing; False: it was started since
     start_remembered: bool = True
+    #: started_at of the source's start that is known to have lost nothing; None: none is
+    source_start: float | None = None
     #: None: not switched, or not remembered
     at_switch: AtSwitch | None = None
     #: other sessions that write here now: "role, application, address, pid"
@@ -511,8 +517,8 @@ class Observation:
     #: tables that came, went or were replaced on the source, seen so for some ticks -> the source's
     #: flush LSN when that was first seen
     settled: Mapping[TableName, int] = field(default_factory=dict)
-    #: why the destination may be an older copy of itself; "": it is not
-    destination_doubt: str = ""
+    #: why a server may be an older copy of itself; "": none is
+    doubt: str = ""
     #: kinds of the actions under way
     running: frozenset[str] = frozenset()
     #: kinds of the actions that failed and wait for their back-off
@@ -522,3 +528,11 @@ class Observation:
     def marker(self) -> Marker | None:
         """The marker of the destination database, if it has one of ours."""
         return self.destination.marker if self.destination else None
+
+    @property
+    def starts_remembered(self) -> bool:
+        """Both servers' last starts are known to have lost nothing; False also if one is silent."""
+        there, here = self.destination, self.source
+        if there is None or here is None:
+            return False
+        return there.start_remembered and there.source_start == here.server.started_at

@@ -407,7 +407,7 @@ def _servers_are_those_that_were_copied(action: a.Action, obs: Observation) -> b
         and obs.destination is not None
         and marker.source == obs.source.server.identity
         and marker.destination == obs.destination.server.identity
-        and not obs.destination_doubt
+        and not obs.doubt
     )
 
 

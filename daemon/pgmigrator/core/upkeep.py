@@ -33,7 +33,7 @@ def mend(obs: Observation) -> tuple[a.Action, ...]:
     """What keeps a running subscription whole: on, and following new roles and tables."""
     assert obs.destination is not None
     offers: list[a.Action] = []
-    if not obs.destination.start_remembered:
+    if not obs.starts_remembered:
         offers.append(a.RememberStart())
     subscription = obs.destination.subscription
     # a count pauses it only where no observation looks

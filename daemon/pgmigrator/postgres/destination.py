@@ -1,6 +1,7 @@
 """Reading the destination's side of one database: marker, subscription, tables, who else writes."""
 
 from dataclasses import replace
+from typing import TypedDict
 
 from psycopg import sql
 
@@ -21,6 +22,9 @@ from pgmigrator.postgres.source import read_database, read_partitioned, read_sto
 
 #: tables asked for their first row in one statement
 _CHUNK = 200
+_READ_STARTS = """
+SELECT started_at = pg_postmaster_start_time() AS ours, source_started_at FROM pgmigrator.start
+"""
 
 
 async def read_marker(
@@ -72,7 +76,7 @@ async def read_inside(
         indexes_building=activity["indexes_building"],
         foreign_writers=tuple(activity["foreign_writers"]),
         at_switch=await bookkeeping.read_switch(connection),
-        start_remembered=await start_is_remembered(connection),
+        **await read_starts(connection),
     )
 
 
@@ -142,27 +146,36 @@ async def _read_partitioned(connection: Connection) -> tuple[PartitionedTable, .
     )
 
 
-async def start_is_remembered(connection: Connection) -> bool:
-    """Tell whether the server's last start is the one that our bookkeeping remembers.
+class Starts(TypedDict):
+    """What our bookkeeping remembers of the servers' starts, as in DestinationFacts."""
+
+    start_remembered: bool
+    source_start: float | None
+
+
+async def read_starts(connection: Connection) -> Starts:
+    """Return whether this server's last start is remembered, and which one of the source is.
 
     An older copy of the server remembers an older start, and bears no other trace of its age.
     """
     (row,) = await fetch(connection, "SELECT to_regclass('pgmigrator.start') IS NOT NULL AS kept")
-    if not row["kept"]:
-        return False
-    rows = await fetch(
-        connection, "SELECT FROM pgmigrator.start WHERE started_at = pg_postmaster_start_time()"
+    rows = await fetch(connection, _READ_STARTS) if row["kept"] else []
+    return Starts(
+        start_remembered=any(row["ours"] for row in rows),
+        source_start=rows[0]["source_started_at"] if rows else None,
     )
-    return bool(rows)
 
 
-async def remember_start(connection: Connection) -> None:
-    """Remember the server's last start, in the caller's transaction."""
+async def remember_starts(connection: Connection, source_started_at: float) -> None:
+    """Remember the last starts of this server and of the source, in the caller's transaction."""
     await connection.execute(
-        "CREATE TABLE IF NOT EXISTS pgmigrator.start (started_at timestamptz NOT NULL)"
+        "CREATE TABLE IF NOT EXISTS pgmigrator.start"
+        " (started_at timestamptz NOT NULL, source_started_at float8 NOT NULL)"
     )
     await connection.execute("DELETE FROM pgmigrator.start")
-    await connection.execute("INSERT INTO pgmigrator.start SELECT pg_postmaster_start_time()")
+    await connection.execute(
+        "INSERT INTO pgmigrator.start VALUES (pg_postmaster_start_time(), %s)", [source_started_at]
+    )
 
 
 async def tables_with_rows(connection: Connection, tables: list[TableName]) -> frozenset[TableName]:

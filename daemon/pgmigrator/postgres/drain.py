@@ -32,7 +32,7 @@ from pgmigrator.postgres.connect import (
     session,
     source_writer,
 )
-from pgmigrator.postgres.destination import start_is_remembered
+from pgmigrator.postgres.destination import read_starts
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.queries import query
 from pgmigrator.postgres.source import read_publications, read_storage
@@ -228,6 +228,8 @@ async def _subscription(on: Sides) -> DictRow:
 
 async def _evidence(on: Sides, before: DictRow, known: Known, *, created: bool) -> Evidence:
     names = on.pair.names
+    [here] = await fetch(on.source, query("server"))
+    [there] = await fetch(on.destination, query("server"))
     tables = await fetch(on.source, query("source_tables"))
     publications = [
         found if found and found.comment == names.publication_comment else None
@@ -241,8 +243,8 @@ async def _evidence(on: Sides, before: DictRow, known: Known, *, created: bool) 
     now = await _subscription(on)
     notes = await bookkeeping.read(on.destination)
     return Evidence(
-        source=await _identity(on.source),
-        destination=await _identity(on.destination),
+        source=_identity(here),
+        destination=_identity(there),
         source_tables={_name(row): row["oid"] for row in tables},
         unidentified={
             _name(row): row["identity_reason"] for row in tables if row["identity_reason"]
@@ -259,7 +261,7 @@ async def _evidence(on: Sides, before: DictRow, known: Known, *, created: bool) 
             if note.source_oid is not None and not note.resync
         },
         rewritten=await _rewritten(on, notes),
-        start_remembered=await start_is_remembered(on.destination),
+        unknown_starts=await _unknown_starts(on, here),
         enabled=now.get("enabled", False),
         worker_running=now.get("worker_running", False),
         differences=await fingerprint.compare(on.source, on.destination, created=created),
@@ -268,6 +270,15 @@ async def _evidence(on: Sides, before: DictRow, known: Known, *, created: bool) 
         known=known,
         **rest,
     )
+
+
+async def _unknown_starts(on: Sides, source: DictRow) -> tuple[str, ...]:
+    starts = await read_starts(on.destination)
+    known = {
+        "source": starts["source_start"] == source["started_at"],
+        "destination": starts["start_remembered"],
+    }
+    return tuple(side for side, remembered in known.items() if not remembered)
 
 
 async def _rewritten(on: Sides, notes: Mapping[TableName, Note]) -> frozenset[TableName]:
@@ -290,8 +301,7 @@ async def by_inserts(on: Sides) -> dict[TableName, str]:
     }
 
 
-async def _identity(connection: Connection) -> ServerIdentity:
-    [row] = await fetch(connection, query("server"))
+def _identity(row: DictRow) -> ServerIdentity:
     return ServerIdentity(system_identifier=row["system_identifier"], timeline=row["timeline"])
 
 

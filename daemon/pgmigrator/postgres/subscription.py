@@ -17,7 +17,7 @@ from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, translate
-from pgmigrator.postgres.destination import remember_start, tables_with_rows
+from pgmigrator.postgres.destination import remember_starts, tables_with_rows
 from pgmigrator.postgres.finish import override_own_settings
 
 #: the first destination on which a parallel worker that fails loses no transaction
@@ -43,13 +43,14 @@ async def create(
     baselines: Mapping[int, Baseline],
     storage: Mapping[int, str],
     identities: tuple[ServerIdentity, ServerIdentity],
+    source_started_at: float,
 ) -> None:
     """Subscribe to the publications with an initial copy, and mark `subscribed` with it.
 
     `baselines` are what the source counted, before their copy, of tables that are replicated by
     their inserts alone, by source oid; `storage` is that of all tables, read before that too.
     `identities` are source and destination as they are now: a later change of either means that the
-    copy can no longer be trusted.
+    copy can no longer be trusted, and `source_started_at` is the source's start, in epoch seconds.
 
     :raises Refused: a table that would be copied into holds a row.
     """
@@ -63,7 +64,7 @@ async def create(
         # what we created is noted so since the schema was restored
         await bookkeeping.remember(connection, tables, created=False, storage=storage)
         await bookkeeping.remember_baselines(connection, tables, baselines)
-        await remember_start(connection)
+        await remember_starts(connection, source_started_at)
         # a time-out that the server has for our role would end the apply worker again and again
         await override_own_settings(connection, destination.instance.user, database)
         await connection.execute(

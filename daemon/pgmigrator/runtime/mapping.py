@@ -267,7 +267,7 @@ class MappingRunner:
         unit.history = observe(unit.history, obs)
         unit.last = obs = replace(
             obs,
-            destination_doubt=doubt(unit.history.destination, obs),
+            doubt=doubt(unit.history.source, unit.history.destination, obs),
             settled=settled(unit.history.differing, obs),
         )
         found = preflight.find_problems(obs)

@@ -219,6 +219,7 @@ async def create_subscription(work: Work, _: a.CreateSubscription) -> None:
         plan.baselines(work.obs),
         plan.storage(work.obs),
         (here.server.identity, there.server.identity),
+        here.server.started_at,
     )
 
 
@@ -251,7 +252,7 @@ async def remember_start(work: Work, _: a.RememberStart) -> None:
         session(work.destination, work.obs.database, "mark") as connection,
         connection.transaction(),
     ):
-        await destination.remember_start(connection)
+        await destination.remember_starts(connection, work.here.server.started_at)
 
 
 async def forget_counts(work: Work, _: a.ForgetCounts) -> None:

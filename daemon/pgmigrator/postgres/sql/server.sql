@@ -8,6 +8,7 @@ SELECT current_setting('server_version_num')::int AS version_num,
             ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
        END AS timeline,
        extract(epoch FROM pg_postmaster_start_time())::float8 AS started_at,
+       extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_seconds,
        current_user::text AS "user",
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
        pg_backend_pid() AS backend_pid,

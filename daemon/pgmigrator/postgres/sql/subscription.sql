@@ -11,6 +11,8 @@ SELECT s.oid::bigint, s.subenabled AS enabled, s.subslotname::text AS slot_name,
                  WHERE w.subid = s.oid AND w.pid IS NOT NULL GROUP BY 1) x) AS workers,
        coalesce(c.apply_error_count, 0) AS apply_error_count,
        coalesce(c.sync_error_count, 0) AS sync_error_count,
+       coalesce(pg_replication_origin_progress('pg_' || s.oid::text, false) - '0/0', 0)::bigint
+         AS applied_lsn,
        extract(epoch FROM c.stats_reset)::float8 AS stats_reset_at,
        to_jsonb(c) - '{confl_update_origin_differs,confl_delete_origin_differs}'::text[] AS counters
   FROM pg_subscription s
