@@ -74,6 +74,7 @@ BUILDING: LiteralString = (
 ELSEWHERE = {
     "RememberStart": "after a restart of a server: who dies before it has not watched",
     "DisableSubscription": "one statement, and only if somebody enables it after the switch",
+    "RememberConflicts": "one transaction, and only after a conflict: again is a no-op",
     "ForgetCounts": "one statement, and only if the source stops counting: again is a no-op",
     "DropSlot": "one statement that ends the migration: the slot is there or it is not",
 }

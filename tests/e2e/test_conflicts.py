@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.e2e import shop
 from tests.fixtures.daemon import Daemon, orders
@@ -71,6 +72,56 @@ def test_a_database_that_fills_up_after_it_was_adopted_is_left_alone(
     )
     running.wait_ticks(TICK_COUNT)
     assert shop.dump_all(client_bin_dir, pair.destination) == before
+
+
+def test_a_conflict_is_not_forgotten_by_a_crash_and_a_restart(
+    fresh_pair: PairFactory, daemon: Callable[..., Daemon]
+) -> None:
+    """The crash zeroes PostgreSQL's counters, and the restart what the daemon remembers."""
+    pair = fresh_pair(source=shop.SOURCE)
+    shop.create(pair.source, rows=50)
+    running = daemon(orders(pair))
+    running.start()
+    running.wait_phase("ready")
+    shop.execute(pair.destination, 'DELETE FROM "Großes Lager" WHERE "Artikel Nr" = 7')
+    shop.execute(pair.source, 'UPDATE "Großes Lager" SET "Menge" = 0 WHERE "Artikel Nr" = 7')
+    noted = "SELECT to_regclass('pgmigrator.conflicts') IS NOT NULL"
+    running.wait(lambda _: shop.value(pair.destination, noted) is True, "the note")
+    pair.destination.kill()
+    pair.destination.start()
+    counted = "SELECT sum(confl_update_missing) FROM pg_stat_subscription_stats"
+    assert shop.value(pair.destination, counted) == 0
+    running.wait(
+        lambda _: (
+            shop.value(
+                pair.destination,
+                "SELECT started_at = pg_postmaster_start_time() FROM pgmigrator.start",
+            )
+            is True
+        ),
+        "the start that was watched",
+    )
+    running.kill()
+    running.start()
+    running.wait_phase("catching_up")
+    gate = _gate(running, "no_conflicts")
+    assert (gate["status"], "confl_update_missing" in gate["reason"]) == ("fail", True)
+    status, outcome = running.post("drain", timeout_seconds=5)
+    assert status == 409
+    assert "confl_update_missing" in str(outcome)
+
+    # a person repairs the row, and says so
+    shop.execute(pair.destination, 'INSERT INTO "Großes Lager" VALUES (7, 0)')
+    shop.execute(pair.destination, gate["fix"].partition("destination: ")[2])
+    running.wait_phase("ready")
+    running.kill()
+    running.start()
+    running.wait_phase("ready")
+
+
+def _gate(running: Daemon, name: str) -> dict[str, Any]:
+    gates = running.get("/status/orders/shop")["gates"]
+    return next(gate for gate in gates if gate["name"] == name)
 
 
 def test_the_first_change_of_a_copied_row_is_no_conflict(

@@ -67,6 +67,16 @@ class Replicated:
     def on_source(self, *statements: LiteralString) -> None:
         execute(self.source.dsn(self.pair.database), *statements)
 
+    def until_alone(self) -> None:
+        """Wait until the sessions of the test have left the source's database.
+
+        A server notices a moment later that a session was closed.
+        """
+        sessions: LiteralString = (
+            "SELECT FROM pg_stat_activity WHERE datname = %s AND application_name = ''"
+        )
+        until(lambda: not _read(self.source.dsn("postgres"), sessions, [self.pair.database]))
+
     def on_destination(self, *statements: LiteralString) -> None:
         execute(self.destination.dsn(self.pair.database), *statements)
 

@@ -116,6 +116,7 @@ async def test_a_session_that_alters_the_schema_and_goes_during_the_drain_preven
     async def compare_then_alter(*arguments: object, **options: object) -> object:
         found = await compare(*arguments, **options)  # type: ignore[arg-type]
         replicated.on_source(statement)
+        replicated.until_alone()
         return found
 
     compare = fingerprint.compare

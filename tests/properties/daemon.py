@@ -50,7 +50,11 @@ class Daemon:
     def see(self, obs: Observation) -> Decision:
         """Observe, decide and conclude; check what must hold in every tick."""
         self.history = h.observe(self.history, obs)
-        obs = replace(obs, settled=settled(self.history.differing, obs))
+        obs = replace(
+            obs,
+            conflicts=h.conflicts_to_note(self.history, obs),
+            settled=settled(self.history.differing, obs),
+        )
         decision = decided(obs)
         problems = find_problems(obs)
         gates = evaluate(obs, self.history, problems)

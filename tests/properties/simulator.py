@@ -12,6 +12,7 @@ from pgmigrator.core import actions as a
 from pgmigrator.core import plan
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
+    Conflicts,
     DestinationTable,
     Measured,
     Observation,
@@ -347,6 +348,14 @@ def _remember(_: a.RememberStart, obs: Observation) -> Worlds:
     return _worlds(obs, _starts(obs))
 
 
+def _remember_conflicts(_: a.RememberConflicts, obs: Observation) -> Worlds:
+    assert obs.destination is not None
+    subscription = obs.destination.subscription
+    assert subscription is not None
+    counts = {name: count for name, count in subscription.conflicts.items() if count}
+    return _worlds(obs, {"destination.conflicts": Conflicts(counts, subscription.stats_reset_at)})
+
+
 def _starts(obs: Observation) -> dict[str, object]:
     assert obs.source is not None
     return {
@@ -460,6 +469,7 @@ _STEPS: dict[str, Callable[[Any, Observation], Worlds]] = {
     "CreateSubscription": _create_subscription,
     "RefreshSubscription": _refresh,
     "RememberStart": _remember,
+    "RememberConflicts": _remember_conflicts,
     "EnableSubscription": _enable,
     "ForgetCounts": _forget,
     "DisableSubscription": _disable,

@@ -13,6 +13,7 @@ from pgmigrator.core import actions as a
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
     Baseline,
+    Conflicts,
     Measured,
     Observation,
     RoleDifference,
@@ -133,6 +134,7 @@ FACTS: dict[str, Iterable[object]] = {
     "destination.foreign_writers": [("bob",)],
     "destination.start_remembered": [False],
     "destination.source_start": [None, b.NOW - 1],
+    "destination.conflicts": [Conflicts({"confl_update_missing": 1}, None)],
     "settled": [{LATER: 1}, {LATER: 2**60}, {b.ORDERS: 1}],
     "doubt": ["it is an older copy"],
     "schema": [None, Measured((), b.NOW, 20.0)]

@@ -6,6 +6,7 @@ from pgmigrator.core import actions as a
 from pgmigrator.core.decide import decide, throttles
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
+    Conflicts,
     Measured,
     Observation,
     PartitionedTable,
@@ -181,6 +182,7 @@ CASES: list[Case] = [
     (COPYING, {"destination.subscription.enabled": False}, Phase.COPYING, a.EnableSubscription()),
     (COPYING, {"destination.start_remembered": False}, Phase.COPYING, a.RememberStart()),
     (COPYING, {"destination.source_start": NOW}, Phase.COPYING, a.RememberStart()),
+    (COPYING, {"conflicts": Conflicts({}, NOW)}, Phase.COPYING, a.RememberConflicts()),
     (
         by_inserts(),
         {"source.counting_since": ""},

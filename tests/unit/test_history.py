@@ -3,8 +3,8 @@
 import pytest
 
 from pgmigrator.core import history as h
-from pgmigrator.core.history import Counter, History, conclude, observe
-from pgmigrator.core.model import Observation, Phase, Problem, Severity
+from pgmigrator.core.history import Counter, History, conclude, conflicts_to_note, observe
+from pgmigrator.core.model import Conflicts, Observation, Phase, Problem, Severity
 from tests.unit.builders import ITEMS, NOW, ORDERS, change, green, history_of, sequence, streaming
 
 STREAMING = streaming()
@@ -102,6 +102,49 @@ def test_a_reset_on_purpose_forgets_and_a_crash_does_not() -> None:
     assert crashed.counters["confl_insert_exists"].total == 4
     reset = observe(counted, at(5, destination__subscription__stats_reset_at=NOW + 4))
     assert reset.counters["confl_insert_exists"].total == 0
+
+
+def test_conflicts_that_were_noted_survive_a_crash_and_a_restart() -> None:
+    noted = Conflicts({"confl_update_missing": 4}, None)
+    crashed = history_of(
+        at(
+            0,
+            destination__conflicts=noted,
+            destination__subscription__conflicts={"confl_update_missing": 0},
+        )
+    )
+    assert crashed.conflicts == {"confl_update_missing": 4}
+    on = at(0, destination__conflicts=noted, destination__subscription__stats_reset_at=NOW)
+    assert history_of(on).conflicts == {}
+    deleted = at(5, destination__subscription__conflicts={"confl_update_missing": 0})
+    assert observe(crashed, deleted).conflicts == {}
+    again = at(5, destination__subscription__conflicts={"confl_update_missing": 2})
+    assert observe(crashed, again).conflicts == {"confl_update_missing": 2}
+
+
+@pytest.mark.parametrize(
+    ("noted", "counted", "reset_at", "to_note"),
+    [
+        (None, 0, None, None),
+        (None, 3, None, Conflicts({"confl_update_missing": 3}, None)),
+        (Conflicts({"confl_update_missing": 1}, None), 3, None, None),
+        (Conflicts({"confl_update_missing": 1}, None), 0, NOW, Conflicts({}, NOW)),
+        (Conflicts({}, NOW), 0, NOW, None),
+        # crashed since
+        (Conflicts({}, NOW), 0, None, None),
+        (Conflicts({}, NOW), 2, None, Conflicts({"confl_update_missing": 2}, NOW)),
+    ],
+)
+def test_conflicts_are_noted_when_their_kind_is_new_and_after_a_reset(
+    noted: Conflicts | None, counted: int, reset_at: float | None, to_note: Conflicts | None
+) -> None:
+    seen = at(
+        0,
+        destination__conflicts=noted,
+        destination__subscription__conflicts={"confl_update_missing": counted},
+        destination__subscription__stats_reset_at=reset_at,
+    )
+    assert conflicts_to_note(history_of(seen), seen) == to_note
 
 
 def test_counters_survive_a_blind_tick() -> None:

@@ -124,6 +124,7 @@ SAFE: list[tuple[a.Action, Observation, dict[str, object]]] = [
     (a.DropTables((ORDERS,)), STREAMING, GONE | IDLE),
     (a.EnableSubscription(), STREAMING, {"destination.subscription.enabled": False}),
     (a.RememberStart(), STREAMING, {"destination.start_remembered": False}),
+    (a.RememberConflicts(), STREAMING, {}),
     (a.ForgetCounts(), BY_INSERTS, {}),
     (a.MarkCopied(), STREAMING, {}),
     (a.RestoreRest(), STREAMING, {}),

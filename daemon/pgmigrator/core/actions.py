@@ -73,6 +73,11 @@ class RememberStart(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class RememberConflicts(Action):
+    """Remember which conflicts were counted: a crash of the destination zeroes its counters."""
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetCounts(Action):
     """Forget what the source had counted before the copy: it stopped counting meanwhile."""
 

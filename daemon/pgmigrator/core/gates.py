@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pgmigrator.core import plan
 from pgmigrator.core.decide import server_changes
 from pgmigrator.core.drift import drifts
-from pgmigrator.core.history import History, sequences_behind_previous
+from pgmigrator.core.history import FORGET_CONFLICTS, History, sequences_behind_previous
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Problem, SchemaItem, Severity, Slot, Subscription
 from pgmigrator.core.names import TableName, format_lsn
@@ -136,10 +136,13 @@ def no_conflicts(e: Evidence) -> Verdict:
     if (subscription := _subscription(e)) is None:
         return _NOT_YET
     counts = e.history.conflicts
-    fix = (
-        "find the rows in the destination's server log; when they are repaired, run on the"
-        f" destination: SELECT pg_stat_reset_subscription_stats({subscription.oid});"
+    # a crash took the counters, and then a reset leaves no trace
+    forget = (
+        f"run on the destination: SELECT pg_stat_reset_subscription_stats({subscription.oid});"
+        if any(subscription.conflicts.values())
+        else f"run in this database on the destination: {FORGET_CONFLICTS}"
     )
+    fix = f"find the rows in the destination's server log; when they are repaired, {forget}"
     passed = "no conflict was counted (changes that meet rows of another origin are none)"
     return _judged(not counts, passed, f"conflicts: {counts}", fix)
 

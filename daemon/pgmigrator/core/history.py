@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pgmigrator.core import plan, settling
-from pgmigrator.core.model import Observation, Phase, Problem
+from pgmigrator.core.model import Conflicts, DestinationFacts, Observation, Phase, Problem
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import OpenProblem
 from pgmigrator.core.restart import Track, track, track_source
@@ -18,6 +18,7 @@ from pgmigrator.core.settling import Sighting
 MAX_SAMPLES = 600
 #: the window over which rates (copy, WAL) are taken, in seconds
 RATE_WINDOW_SECONDS = 120.0
+FORGET_CONFLICTS = "DELETE FROM pgmigrator.conflicts;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Counter:
     def observe(self, raw: int, at: float) -> "Counter":
         """Add what a new reading says; the first is the baseline of what others counted."""
         if self.last_raw is None:
-            return Counter(raw, raw, None)
+            return Counter(max(raw, self.total), raw, None)
         gain = raw - self.last_raw if raw >= self.last_raw else raw
         return Counter(self.total + gain, raw, at if gain else self.risen_at)
 
@@ -59,6 +60,8 @@ class History:
     counters: Mapping[str, Counter] = field(default_factory=dict)
     #: when somebody last reset the counters on purpose (a crash leaves this empty)
     counters_reset_at: float | None = None
+    #: whoever deletes the note says that the rows are repaired
+    conflicts_noted: bool = False
     #: the source's positions in the tick before
     previous_sequences: Mapping[TableName, tuple[int, bool]] | None = None
     current_sequences: Mapping[TableName, tuple[int, bool]] | None = None
@@ -159,11 +162,39 @@ def _counters(history: History, obs: Observation) -> History:
         subscription.stats_reset_at is not None
         and subscription.stats_reset_at != history.counters_reset_at
     )
-    known = {} if reset else history.counters
+    acknowledged = history.conflicts_noted and obs.destination.conflicts is None
+    known = {} if reset or acknowledged else {**_noted(obs.destination), **history.counters}
     counters = {
         name: known.get(name, Counter()).observe(value, obs.at) for name, value in raw.items()
     }
-    return replace(history, counters=counters, counters_reset_at=subscription.stats_reset_at)
+    return replace(
+        history,
+        counters=counters,
+        counters_reset_at=subscription.stats_reset_at,
+        conflicts_noted=obs.destination.conflicts is not None,
+    )
+
+
+def _noted(there: DestinationFacts) -> dict[str, Counter]:
+    """What was noted before the counters were zeroed, unless that was on purpose."""
+    noted, subscription = there.conflicts, there.subscription
+    if noted is None or subscription is None:
+        return {}
+    if subscription.stats_reset_at not in (None, noted.reset_at):
+        return {}
+    return {name: Counter(count) for name, count in noted.counts.items()}
+
+
+def conflicts_to_note(history: History, obs: Observation) -> Conflicts | None:
+    """Return the conflicts if a kind of them is not noted, or the counters were reset since."""
+    if obs.destination is None or obs.destination.subscription is None:
+        return None
+    noted = obs.destination.conflicts or Conflicts({}, None)
+    reset_at = obs.destination.subscription.stats_reset_at
+    if reset_at is None:
+        reset_at = noted.reset_at  # a crash forgets that too
+    known = noted.counts.keys() == history.conflicts.keys() and noted.reset_at == reset_at
+    return None if known else Conflicts(history.conflicts, reset_at)
 
 
 def _destination(history: History, obs: Observation) -> History:

@@ -308,6 +308,16 @@ class DestinationTable:
     compared: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Conflicts:
+    """Conflicts that were counted since the counters were last reset on purpose."""
+
+    #: confl_* column -> count, none of them zero
+    counts: Mapping[str, int]
+    #: epoch seconds; None: they never were
+    reset_at: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtSwitch:
     """What the source was at the switch: all that was proved to be on the destination."""
@@ -349,6 +359,8 @@ class DestinationFacts:
     start_remembered: bool = True
     #: started_at of the source's start that is known to have lost nothing; None: none is
     source_start: float | None = None
+    #: by our bookkeeping, which a crash does not forget
+    conflicts: Conflicts | None = None
     #: None: not switched, or not remembered
     at_switch: AtSwitch | None = None
     #: other sessions that write here now: "role, application, address, pid"
@@ -519,6 +531,8 @@ class Observation:
     settled: Mapping[TableName, int] = field(default_factory=dict)
     #: why a server may be an older copy of itself; "": none is
     doubt: str = ""
+    #: what is to be noted of conflicts; None: it is noted
+    conflicts: Conflicts | None = None
     #: kinds of the actions under way
     running: frozenset[str] = frozenset()
     #: kinds of the actions that failed and wait for their back-off

@@ -35,6 +35,8 @@ def mend(obs: Observation) -> tuple[a.Action, ...]:
     offers: list[a.Action] = []
     if not obs.starts_remembered:
         offers.append(a.RememberStart())
+    if obs.conflicts is not None:
+        offers.append(a.RememberConflicts())
     subscription = obs.destination.subscription
     # a count pauses it only where no observation looks
     if subscription and not subscription.enabled:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from pgmigrator.core.model import AtSwitch, Baseline
+from pgmigrator.core.model import AtSwitch, Baseline, Conflicts
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
 from pgmigrator.postgres.connect import Connection, fetch
@@ -290,6 +290,27 @@ async def remember_baselines(
                 if oid in baselines
             ],
         )
+
+
+async def read_conflicts(connection: Connection) -> Conflicts | None:
+    """Return which conflicts were noted; None: none ever were."""
+    (row,) = await fetch(
+        connection, "SELECT to_regclass('pgmigrator.conflicts') IS NOT NULL AS kept"
+    )
+    rows = await fetch(connection, "SELECT * FROM pgmigrator.conflicts") if row["kept"] else []
+    return Conflicts(rows[0]["counts"], rows[0]["reset_at"]) if rows else None
+
+
+async def remember_conflicts(connection: Connection, conflicts: Conflicts) -> None:
+    """Note the conflicts instead of those noted before, in the caller's transaction."""
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS pgmigrator.conflicts (counts jsonb NOT NULL, reset_at float8)"
+    )
+    await connection.execute("DELETE FROM pgmigrator.conflicts")
+    await connection.execute(
+        "INSERT INTO pgmigrator.conflicts VALUES (%s, %s)",
+        [Jsonb(dict(conflicts.counts)), conflicts.reset_at],
+    )
 
 
 async def remember_switch(connection: Connection, at_switch: AtSwitch) -> None:

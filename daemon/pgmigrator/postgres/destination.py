@@ -77,6 +77,7 @@ async def read_inside(
         foreign_writers=tuple(activity["foreign_writers"]),
         at_switch=await bookkeeping.read_switch(connection),
         **await read_starts(connection),
+        conflicts=await bookkeeping.read_conflicts(connection),
     )
 
 

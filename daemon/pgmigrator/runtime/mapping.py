@@ -16,7 +16,14 @@ from pgmigrator.core import late, listing, preflight, summary
 from pgmigrator.core.actions import Action, CreateSubscription
 from pgmigrator.core.decide import COUNTS, URGENT, Decision, decide, throttles
 from pgmigrator.core.gates import evaluate
-from pgmigrator.core.history import History, conclude, lost_sight, observe, with_copy_progress
+from pgmigrator.core.history import (
+    History,
+    conclude,
+    conflicts_to_note,
+    lost_sight,
+    observe,
+    with_copy_progress,
+)
 from pgmigrator.core.listing import Listing
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Environment, Observation, Phase, Policy, Problem
@@ -268,6 +275,7 @@ class MappingRunner:
         unit.last = obs = replace(
             obs,
             doubt=doubt(unit.history.source, unit.history.destination, obs),
+            conflicts=conflicts_to_note(unit.history, obs),
             settled=settled(unit.history.differing, obs),
         )
         found = preflight.find_problems(obs)

@@ -255,6 +255,16 @@ async def remember_start(work: Work, _: a.RememberStart) -> None:
         await destination.remember_starts(connection, work.here.server.started_at)
 
 
+async def remember_conflicts(work: Work, _: a.RememberConflicts) -> None:
+    """See the action."""
+    assert work.obs.conflicts is not None
+    async with (
+        session(work.destination, work.obs.database, "mark") as connection,
+        connection.transaction(),
+    ):
+        await bookkeeping.remember_conflicts(connection, work.obs.conflicts)
+
+
 async def forget_counts(work: Work, _: a.ForgetCounts) -> None:
     """See the action."""
     await subscription.forget_counts(work.destination, work.obs.database)
@@ -389,6 +399,7 @@ HANDLERS: dict[type[a.Action], Callable[[Work, Any], Awaitable[None]]] = {
     a.RefreshSubscription: refresh_subscription,
     a.EnableSubscription: enable_subscription,
     a.RememberStart: remember_start,
+    a.RememberConflicts: remember_conflicts,
     a.ForgetCounts: forget_counts,
     a.DisableSubscription: disable_subscription,
     a.MarkCopied: mark_copied,
