@@ -1,7 +1,9 @@
 """The end: nothing of ours is left on either side, and nothing else is touched."""
 
+import re
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -56,6 +58,14 @@ async def test_everything_of_ours_goes_and_again_is_a_no_op(replicated: Replicat
         assert _left_on_destination(replicated) == []
         assert _completed(replicated)
     assert replicated.read_destination("SELECT count(*) FROM shop.item") == [(1000,)]
+
+
+def test_every_table_of_our_bookkeeping_is_known() -> None:
+    made = re.compile(r"CREATE TABLE IF NOT EXISTS pgmigrator\.(\w+)")
+    files = Path(remove.__file__).parent.glob("*.py")
+    assert {name for file in files for name in made.findall(file.read_text())} == {
+        *remove.BOOKKEEPING
+    }
 
 
 async def test_nothing_goes_unasked(replicated: Replicated) -> None:

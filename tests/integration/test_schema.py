@@ -51,6 +51,16 @@ SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
  WHERE i.indisvalid AND c.relnamespace::regnamespace::text !~ '^(pg_|pgmigrator)'
 """
 #: name, mode
+MANY_VIEWS: LiteralString = """
+DO $$
+BEGIN
+    FOR i IN 1..2000 LOOP
+        EXECUTE format('CREATE TABLE t%s (i int)', i);
+        EXECUTE format('CREATE VIEW v%s AS SELECT i FROM t%s', i, i);
+        COMMIT;
+    END LOOP;
+END $$
+"""
 TRIGGERS = """
 SELECT tgrelid::regclass::text, tgname, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
  ORDER BY 1, 2
@@ -354,3 +364,47 @@ async def test_a_dump_that_would_fill_the_lock_table_is_refused(
         await dump(endpoint("source", servers.source), "postgres", tmp_path, tools)
     execute(servers.source.dsn(), "DROP TABLE t0")
     assert (await dump(endpoint("source", servers.source), "postgres", tmp_path, tools)).exists()
+
+
+async def test_comparing_many_views_leaves_room_in_the_lock_table(
+    fresh_pair: PairFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One statement that prints them all would lock each table of theirs until its end."""
+    few = {"max_locks_per_transaction": "64", "max_connections": "50"}
+    pair = fresh_pair(source=few, destination=few)
+    for server in (pair.source, pair.destination):
+        create_database(server, "wide")
+        execute(server.dsn("wide"), MANY_VIEWS)
+    execute(pair.source.dsn("wide"), "CREATE OR REPLACE VIEW v77 AS SELECT i + 1 AS i FROM t77")
+    source, destination = endpoint("source", pair.source), endpoint("destination", pair.destination)
+
+    async def locks_at_once() -> int:
+        async with session(source, "wide", "t") as here, session(destination, "wide", "t") as there:
+            with _most_locks(pair.source, here.info.backend_pid) as seen:
+                found = await fingerprint.compare(here, there, at_once=8)
+        assert {item.object for item in found} == {'"public"."v77"'}
+        return max(seen)
+
+    assert await locks_at_once() < 300
+    monkeypatch.setattr(fingerprint, "_SLICES_MAX", 1)
+    assert await locks_at_once() > 1000  # it would have been seen
+
+
+@contextmanager
+def _most_locks(server: Postgres, pid: int) -> Iterator[list[int]]:
+    """Collect how many locks a session holds, again and again until the block ends."""
+    seen, ended = [0], threading.Event()
+
+    def look() -> None:
+        with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+            while not ended.is_set():
+                cursor = connection.execute("SELECT count(*) FROM pg_locks WHERE pid = %s", [pid])
+                seen.extend(count for (count,) in cursor.fetchall())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join()

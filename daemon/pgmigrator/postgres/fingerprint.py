@@ -26,6 +26,11 @@ PARTS = (
     "others",
     "privileges",
 )
+#: these print what reads relations, and so lock each of those until the statement ends
+READING = ("views", "routines")
+#: all comparisons under way leave the applications the rest of the source's lock table
+LOCK_TABLE_SHARE = 4
+_SLICES_MAX = 32
 #: the first version that knows the privilege MAINTAIN
 _MAINTAIN_SINCE = 170000
 #: the first version that writes no qualifiers that a view, a rule or a body in SQL does not need
@@ -39,10 +44,12 @@ _NOTHING = "(?!)"
 _HASHES = """
 SELECT object, md5(string_agg(kind || ' ' || definition, E'\\n'
                               ORDER BY kind COLLATE "C", definition COLLATE "C")) AS hash
-  FROM ({items}) AS items GROUP BY object
+  FROM ({items}) AS items WHERE abs(hashtext(object)::bigint) %% %(slices)s = %(slice)s
+ GROUP BY object
 """
 _ITEMS = """
-SELECT object, kind, definition FROM ({items}) AS items WHERE object = ANY(%(objects)s)
+SELECT object, kind, definition FROM ({items}) AS items
+ WHERE abs(hashtext(object)::bigint) %% %(slices)s = %(slice)s AND object = ANY(%(objects)s)
 """
 
 Parameters = Mapping[str, object]
@@ -53,13 +60,14 @@ def _items(parts: Sequence[str]) -> str:
 
 
 async def compare(
-    source: Connection, destination: Connection, *, created: bool = True
+    source: Connection, destination: Connection, *, created: bool = True, at_once: int = 1
 ) -> tuple[SchemaItem, ...]:
     """Return every line that only one of two databases has; nothing means equal.
 
-    `created` tells a destination of ours from an adopted one.
+    `created` tells a destination of ours from an adopted one; `at_once` is the number of databases
+    of the same servers that may be compared at the same time.
     """
-    items = _items((DATABASE, *PARTS) if created else PARTS)
+    parts = (DATABASE, *PARTS) if created else PARTS
     oldest = min(source.info.server_version, destination.info.server_version)
     parameters = {
         "salt": secrets.token_hex(16),
@@ -70,17 +78,19 @@ async def compare(
     on_source = {**parameters, "held": None, "everywhere": True}
     held = Jsonb(await triggers.held(destination))
     on_destination = {**parameters, "held": held, "everywhere": False}
+    here_in = await _statements(source, parts, at_once)
+    there_in = await _statements(destination, parts, at_once)
     here, there = (
-        await _hashes(source, items, on_source),
-        await _hashes(destination, items, on_destination),
+        await _hashes(source, here_in, on_source),
+        await _hashes(destination, there_in, on_destination),
     )
     differing = sorted(
         name for name in here.keys() | there.keys() if here.get(name) != there.get(name)
     )
     if not differing:
         return ()
-    source_items = await _lines(source, items, on_source, differing)
-    destination_items = await _lines(destination, items, on_destination, differing)
+    source_items = await _lines(source, here_in, on_source, differing)
+    destination_items = await _lines(destination, there_in, on_destination, differing)
     return tuple(
         SchemaItem(
             object=name,
@@ -102,15 +112,49 @@ async def _ancestors(connection: Connection, names: Sequence[str]) -> dict[str, 
     return {row["object"]: tuple(row["ancestors"]) for row in rows}
 
 
-async def _hashes(connection: Connection, items: str, parameters: Parameters) -> dict[str, str]:
-    rows = await fetch(connection, _HASHES.format(items=items), parameters)
-    return {row["object"]: row["hash"] for row in rows}
+async def _statements(
+    connection: Connection, parts: Sequence[str], at_once: int
+) -> tuple[tuple[str, Parameters], ...]:
+    """Return the queries for all lines, and their parameters.
+
+    What locks relations is asked in slices of its objects, each a statement of its own: once the
+    lock table is exhausted, the application's statements fail.
+    """
+    [row] = await fetch(connection, query("reading_locks"))
+    budget = max(1, row["lock_table_size"] // LOCK_TABLE_SHARE // at_once)
+    slices = min(_SLICES_MAX, -(-row["locks"] // budget) or 1)
+    reading = _items([part for part in parts if part in READING])
+    others = _items([part for part in parts if part not in READING])
+    return (
+        (others, {"slices": 1, "slice": 0}),
+        *((reading, {"slices": slices, "slice": number}) for number in range(slices)),
+    )
+
+
+async def _hashes(
+    connection: Connection,
+    statements: Sequence[tuple[str, Parameters]],
+    parameters: Parameters,
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for items, of_it in statements:
+        rows = await fetch(connection, _HASHES.format(items=items), {**parameters, **of_it})
+        found |= {row["object"]: found.get(row["object"], "") + row["hash"] for row in rows}
+    return found
 
 
 async def _lines(
-    connection: Connection, items: str, parameters: Parameters, names: Sequence[str]
+    connection: Connection,
+    statements: Sequence[tuple[str, Parameters]],
+    parameters: Parameters,
+    names: Sequence[str],
 ) -> set[tuple[str, str, str]]:
-    rows = await fetch(
-        connection, _ITEMS.format(items=items), {**parameters, "objects": list(names)}
-    )
-    return {(row["object"], row["kind"], row["definition"]) for row in rows}
+    found: set[tuple[str, str, str]] = set()
+    for items, of_it in statements:
+        rows = await fetch(
+            connection,
+            _ITEMS.format(items=items),
+            {**parameters, **of_it, "objects": list(names)},
+        )
+        found |= {(row["object"], row["kind"], row["definition"]) for row in rows}
+    return found

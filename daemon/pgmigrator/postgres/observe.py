@@ -45,6 +45,8 @@ log = structlog.get_logger()
 
 #: reading one side of one database takes no longer than this
 SIDE_TIMEOUT_S = 20.0
+#: databases of one mapping that are observed at the same time
+OBSERVED_AT_ONCE = 8
 #: what only the checks look at is read this often
 CONDITIONS_INTERVAL_S = 30.0
 
@@ -367,7 +369,7 @@ class Observer:
         here = await self._sessions.get(self.source, database)
         there = await self._sessions.get(self.destination, database)
         return await self._scheduled(database).schema.get(
-            lambda: fingerprint.compare(here, there, created=created)
+            lambda: fingerprint.compare(here, there, created=created, at_once=OBSERVED_AT_ONCE)
         )
 
     # --- schedules -----------------------------------------------------------------------------

@@ -22,7 +22,9 @@ from pgmigrator.postgres.queries import query
 ACTION = "RemoveReplication"
 
 #: the tables of our schema on the destination
-BOOKKEEPING = ("tables", "triggers", "partitioned", "start", "insert_only", "at_switch")
+BOOKKEEPING = (
+    *("tables", "triggers", "partitioned", "start", "insert_only", "at_switch", "conflicts"),
+)
 SLOT_TIMEOUT_S = 15.0
 
 _COMMENTS = """

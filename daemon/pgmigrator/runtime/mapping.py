@@ -34,7 +34,7 @@ from pgmigrator.core.report import (
 from pgmigrator.core.restart import doubt
 from pgmigrator.core.settling import settled
 from pgmigrator.errors import InvariantBroken, MigratorError
-from pgmigrator.postgres.observe import Observer
+from pgmigrator.postgres.observe import OBSERVED_AT_ONCE, Observer
 from pgmigrator.runtime import reporting
 from pgmigrator.runtime.act import Actor
 from pgmigrator.runtime.lease import Lease
@@ -43,8 +43,6 @@ from pgmigrator.runtime.unit import Unit
 from pgmigrator.settings import Mapping, Settings
 from pgmigrator.surface.status import assert_shown
 
-#: databases of one mapping that are observed at the same time
-OBSERVED_AT_ONCE = 8
 #: cancelled when the application waits behind one of our sessions; observed anew, they come again
 DUMPING = frozenset({"RestoreSchema", "RestoreTables", "RestoreRest"})
 #: what has failed so often in a row ends no count any more, lest none ever comes to its end
