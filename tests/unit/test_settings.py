@@ -291,6 +291,7 @@ def test_foreign_variables_are_no_mistake(name: str, value: str) -> None:
         ("PGMIGRATOR_CUTOVER__MAX_LAG_SECONDS", "inf", "finite"),
         ("PGMIGRATOR_CUTOVER__STABLE_SECONDS", "soon", "a number"),
         ("PGMIGRATOR_REFRESH_INTERVAL_SECONDS", "0", "greater than 0"),
+        ("PGMIGRATOR_REFRESH_INTERVAL_SECONDS", "61", "at most 60"),
         ("PGMIGRATOR_HTTP__CONTROL_TOKEN", "", "not be empty"),
         ("PGMIGRATOR_POSTGRES_BIN_DIR", "/does/not/exist", "existing folder"),
         ("PGMIGRATOR_POSTGRES_BIN_DIR", "", "not be empty"),

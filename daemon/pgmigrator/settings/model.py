@@ -168,7 +168,8 @@ class Settings(BaseSettings):
     instances: dict[Name, Instance] = Field(default_factory=dict)
     mappings: dict[Name, Mapping] = Field(default_factory=dict)
     cutover: Cutover = Cutover()
-    refresh_interval_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
+    #: a start of a server counts as watched for two minutes after the last look at it
+    refresh_interval_seconds: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 5.0
     #: holds pg_dump and pg_restore; None: PATH, then the distribution's folders
     postgres_bin_dir: DirectoryPath | None = None
     http: Http = Http()
