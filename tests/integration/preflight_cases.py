@@ -562,16 +562,26 @@ CONDITIONS = (
             "CREATE DOMAIN known_code AS text CHECK (is_known(VALUE))",
         )
     ),
-    Case(
-        check="tablespaces",
-        severity=NOTE,
-        object='tablespace "Fast"',
-        here=(
-            "SET allow_in_place_tablespaces = on",
-            "CREATE TABLESPACE \"Fast\" LOCATION ''",
-            'CREATE TABLE t (i int PRIMARY KEY) TABLESPACE "Fast"',
-        ),
-        undo_here=("DROP TABLE t", 'DROP TABLESPACE "Fast"'),
+    *(
+        Case(
+            check="tablespaces",
+            severity=severity,
+            object='tablespace "Fast"',
+            here=(
+                "SET allow_in_place_tablespaces = on",
+                "CREATE TABLESPACE \"Fast\" LOCATION ''",
+                'CREATE TABLE t (i int PRIMARY KEY) TABLESPACE "Fast"',
+            ),
+            daemon={f"{MAPPING}TABLESPACES": setting},
+            undo_here=("DROP TABLE t", 'DROP TABLESPACE "Fast"'),
+            marked=marked,
+            says=says,
+        )
+        for severity, setting, marked, says in (
+            (BLOCKS, "keep", None, """CREATE TABLESPACE "Fast" LOCATION '"""),
+            (DEGRADES, "keep", UNDER_WAY, "MAPPINGS__ORDERS__TABLESPACES=default"),
+            (NOTE, "default", None, "SET TABLESPACE"),
+        )
     ),
     Case(
         check="everywhere_settings",

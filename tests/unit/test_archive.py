@@ -77,6 +77,76 @@ def test_every_entry_keeps_its_own_sql() -> None:
     assert leaf.dependencies == {11}
 
 
+SPACED = rb'''--
+-- PostgreSQL database dump
+--
+
+SET default_tablespace = "big ""disk""";
+
+SET default_table_access_method = heap;
+
+--
+-- TOC entry 1 (class 1259 OID 1)
+-- Name: a; Type: TABLE; Schema: shop; Owner: postgres; Tablespace: big "disk"
+--
+
+CREATE TABLE shop.a (note text DEFAULT '
+SET default_tablespace = text;
+
+');
+
+
+--
+-- TOC entry 2 (class 0 OID 0)
+-- Dependencies: 1
+-- Name: TABLE a; Type: COMMENT; Schema: shop; Owner: postgres
+--
+
+COMMENT ON TABLE shop.a IS 'x';
+
+
+SET default_tablespace = '';
+
+--
+-- TOC entry 3 (class 1259 OID 2)
+-- Name: i; Type: INDEX; Schema: shop; Owner: postgres
+--
+
+CREATE INDEX i ON shop.a (note);
+
+
+SET default_table_access_method = other;
+
+--
+-- TOC entry 4 (class 1259 OID 3)
+-- Name: b; Type: TABLE; Schema: shop; Owner: postgres
+--
+
+CREATE TABLE shop.b ();
+
+
+--
+-- PostgreSQL database dump complete
+--
+'''
+
+
+def test_every_entry_brings_the_settings_that_it_needs() -> None:
+    """So that it comes into its tablespace whatever else is run before it."""
+    a, comment, i, b = (entry.statement.decode() for entry in parse(SPACED))
+    assert a.startswith(
+        'SET LOCAL default_tablespace = "big ""disk""";\n'
+        "SET LOCAL default_table_access_method = heap;\nCREATE TABLE shop.a "
+    )
+    assert a.endswith("SET default_tablespace = text;\n\n');")
+    assert comment == "COMMENT ON TABLE shop.a IS 'x';"
+    assert i == "SET LOCAL default_tablespace = '';\nCREATE INDEX i ON shop.a (note);"
+    assert b == (
+        "SET LOCAL default_tablespace = '';\nSET LOCAL default_table_access_method = other;\n"
+        "CREATE TABLE shop.b ();"
+    )
+
+
 def test_an_archive_may_be_empty() -> None:
     assert parse(b"--\n-- PostgreSQL database dump\n--\n") == ()
 

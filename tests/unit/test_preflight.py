@@ -12,6 +12,7 @@ from pgmigrator.core.conditions import (
     SharedLabel,
     SourceConditions,
     Thing,
+    UsedTablespace,
 )
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Measured, Observation, RoleDifference, SchemaItem, Severity
@@ -96,6 +97,18 @@ def collation(locale: str, recorded: str = "1", actual: str = "1") -> tuple[Coll
         ),
     )
 
+
+def spaces(*, whole: bool, **there_: str) -> dict[str, object]:
+    """A tablespace that is used, and those of the destination, usable or not."""
+    used = UsedTablespace(object="fast", detail="3 tables", whole=whole)
+    known = tuple(Thing(object=name, detail=detail) for name, detail in there_.items())
+    return here(tablespaces=(used,)) | there(tablespace_names=known)
+
+
+MISSING = spaces(whole=False, pg_default="usable")
+UNUSABLE = spaces(whole=False, pg_default="usable", fast="")
+WHOLE = spaces(whole=True, pg_default="usable")
+ALL_IN_DEFAULT: dict[str, object] = {"policy.tablespaces": "default"}
 
 DRIFT = Measured(
     (SchemaItem(object=str(ORDERS), kind="column", definition="a int", missing=True),), NOW, 60
@@ -494,7 +507,11 @@ FIRES: list[Case] = [
         STREAMING,
         here(path_functions=thing("f(integer)", "rates in public")),
     ),
-    ("tablespaces", NOTE, "tablespace fast", FRESH, here(tablespaces=thing("fast"))),
+    ("tablespaces", BLOCKS, "tablespace fast", FRESH, MISSING),
+    ("tablespaces", BLOCKS, "tablespace fast", FRESH, UNUSABLE),
+    ("tablespaces", BLOCKS, "tablespace fast", FRESH, WHOLE),
+    ("tablespaces", DEGRADES, "tablespace fast", STREAMING, MISSING),
+    ("tablespaces", NOTE, "tablespace fast", FRESH, MISSING | ALL_IN_DEFAULT),
     (
         "everywhere_settings",
         NOTE,
@@ -612,6 +629,10 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("sequences_missing", EMPTY, {"destination.sequences": ()}),
     ("adopted_database_stays_empty", EMPTY, {"destination.has_user_objects": True}),
     ("destination_database", FRESH, {"destination.database": database()}),
+    ("tablespaces", FRESH, spaces(whole=False, pg_default="usable", fast="usable")),
+    # an adopted database stays where it is
+    ("tablespaces", FRESH, WHOLE | {"destination.database": database()}),
+    ("tablespaces", STREAMING, MISSING | ALL_IN_DEFAULT),
     ("leftovers", SWITCHED, {}),
     ("slot_gone_after_switch", SWITCHED, {}),
     ("blocks_source", STREAMING, {"source.blocked_sessions": 0}),

@@ -37,6 +37,14 @@ class ExtensionRows(Thing):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsedTablespace(Thing):
+    """A tablespace that a database uses; the detail says for what."""
+
+    #: the database itself is in it
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SharedLabel(Thing):
     """A security label of a role or of the database; the detail is its text."""
 
@@ -72,7 +80,7 @@ class SourceConditions:
     held_triggers: tuple[Thing, ...] = ()
     event_triggers: tuple[Thing, ...] = ()
     path_functions: tuple[Thing, ...] = ()
-    tablespaces: tuple[Thing, ...] = ()
+    tablespaces: tuple[UsedTablespace, ...] = ()
     #: those of ALTER ROLE ALL, by name
     everywhere_settings: tuple[Thing, ...] = ()
     time_zones: tuple[Thing, ...] = ()
@@ -96,6 +104,8 @@ class DestinationConditions:
     available_collations: tuple[CollationVersion, ...] = ()
     standbys: tuple[Thing, ...] = ()
     subscriptions: tuple[Thing, ...] = ()
+    #: the detail says whether our role may create objects there: "usable" or ""
+    tablespace_names: tuple[Thing, ...] = ()
     time_zone_names: tuple[Thing, ...] = ()
     compression_methods: tuple[Thing, ...] = ()
     extension_rows: tuple[ExtensionRows, ...] = ()

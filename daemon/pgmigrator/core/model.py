@@ -491,6 +491,7 @@ class Policy:
 
     role_conflicts: str = "fail"
     tables_without_identity: str = "refuse"
+    tablespaces: str = "keep"
     max_parallel_tables: int = 4
     max_retained_wal_bytes: int = 50 * 1024**3
     max_lag_bytes: int = 1024**2
@@ -498,6 +499,11 @@ class Policy:
     stable_seconds: float = 30
     refresh_interval_seconds: float = 5
     complete: bool = False
+
+    @property
+    def keeps_tablespaces(self) -> bool:
+        """Whether objects come into tablespaces of the same names; else all into the default."""
+        return self.tablespaces == "keep"
 
     @property
     def fresh_seconds(self) -> float:

@@ -20,7 +20,6 @@ DUMP = (
     "--schema-only",
     "--no-publications",
     "--no-subscriptions",
-    "--no-tablespaces",
     "--lock-wait-timeout=2s",
 )
 ATTEMPTS = 5
@@ -35,6 +34,19 @@ _ENTRY = re.compile(
     re.MULTILINE,
 )
 _END = re.compile(r"^(?:-- Completed on .*\n\n)?--\n-- PostgreSQL database dump complete\n", re.M)
+#: what stands before an entry's header, and holds until it is set again
+_SETTINGS = re.compile(
+    r"""(?:^SET\ default_tablespace\ =\ (?P<default_tablespace>''|\w+|"(?:[^"]|"")*");\n\n)?
+        (?:^SET\ default_table_access_method\ =\ (?P<default_table_access_method>.*);\n\n)?\Z""",
+    re.MULTILINE | re.VERBOSE,
+)
+#: which of them an entry needs
+_NEEDS = {
+    "TABLE": ("default_tablespace", "default_table_access_method"),
+    "MATERIALIZED VIEW": ("default_tablespace", "default_table_access_method"),
+    "INDEX": ("default_tablespace",),
+    "CONSTRAINT": ("default_tablespace",),
+}
 _LISTED = re.compile(r"^(\d+); \d+ \d+ (.*)$", re.MULTILINE)
 _LOCKED = re.compile(r"statement timeout|lock timeout|could not obtain lock")
 
@@ -55,7 +67,7 @@ class Entry:
     schema: str
     name: str
     dependencies: frozenset[int]
-    #: the SQL, in the database's encoding
+    #: the SQL, in the database's encoding; it sets for its own transaction what it needs
     statement: bytes
 
     def __str__(self) -> str:
@@ -127,14 +139,22 @@ async def listed(tools: Tools, archive: Path, section: str) -> dict[int, str]:
     return {int(match[1]): match[2] for match in _LISTED.finditer(text)}
 
 
-async def entries(tools: Tools, archive: Path, section: str) -> tuple[Entry, ...]:
-    """Return the entries of an archive's pre-data or post-data, in order of dependency."""
+def placing(*, tablespaces: bool) -> tuple[str, ...]:
+    """Return pg_restore's options for objects in their own tablespaces, or in the default."""
+    return () if tablespaces else ("--no-tablespaces",)
+
+
+async def entries(
+    tools: Tools, archive: Path, section: str, *, tablespaces: bool = True
+) -> tuple[Entry, ...]:
+    """Return the entries of an archive's pre-data or post-data, in order of dependency.
+
+    Each is created in its own tablespace, or with `tablespaces=False` in the session's default one.
+    """
     file = archive.with_suffix(f".{section}.sql")
-    await run_offline(
-        tools,
-        "pg_restore",
-        ("--verbose", f"--section={section}", f"--file={file}", str(archive)),
-    )
+    options = ("--verbose", f"--section={section}", f"--file={file}")
+    where = placing(tablespaces=tablespaces)
+    await run_offline(tools, "pg_restore", (*options, *where, str(archive)))
     return parse(file.read_bytes())
 
 
@@ -144,18 +164,32 @@ def parse(script: bytes) -> tuple[Entry, ...]:
     matches = list(_ENTRY.finditer(text))
     end = _END.search(text)
     ends = [match.start() for match in matches[1:]] + [end.start() if end else len(text)]
-    return tuple(
-        Entry(
-            id=int(match["id"]),
-            key=(int(match["class_oid"]), int(match["oid"])),
-            type=match["type"],
-            schema=match["schema"],
-            name=match["name"],
-            dependencies=frozenset(map(int, (match["dependencies"] or "").split())),
-            statement=text[match.end() : end].strip().encode("utf-8", "surrogateescape"),
+    settings = _settings(text[: matches[0].start()])[1] if matches else {}
+    found = []
+    for match, until in zip(matches, ends, strict=False):
+        body, of_next = _settings(text[match.end() : until])
+        needed = (name for name in _NEEDS.get(match["type"], ()) if name in settings)
+        before = "".join(f"SET LOCAL {name} = {settings[name]};\n" for name in needed)
+        found.append(
+            Entry(
+                id=int(match["id"]),
+                key=(int(match["class_oid"]), int(match["oid"])),
+                type=match["type"],
+                schema=match["schema"],
+                name=match["name"],
+                dependencies=frozenset(map(int, (match["dependencies"] or "").split())),
+                statement=(before + body.strip()).encode("utf-8", "surrogateescape"),
+            )
         )
-        for match, end in zip(matches, ends, strict=False)
-    )
+        settings = settings | of_next
+    return tuple(found)
+
+
+def _settings(text: str) -> tuple[str, dict[str, str]]:
+    """Part what ends a text for the entry after it: which settings hold from there on."""
+    found = _SETTINGS.search(text)
+    assert found is not None  # at least the end
+    return text[: found.start()], {k: v for k, v in found.groupdict().items() if v is not None}
 
 
 def not_valid(statement: bytes) -> bytes:

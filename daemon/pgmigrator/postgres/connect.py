@@ -52,6 +52,9 @@ SECRECY_OPTIONS = {
 #: anything that a session could set.
 WITHOUT_EVENT_TRIGGERS = {"event_triggers": "off"}
 
+#: What has no tablespace of its own comes into the database's, whatever the role's default is.
+DEFAULT_TABLESPACE = {"default_tablespace": ""}
+
 #: SQLSTATE classes and codes that mean "did not answer", not "said no"
 _UNREACHABLE_CLASSES = ("08", "57P", "53")
 

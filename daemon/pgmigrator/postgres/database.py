@@ -17,6 +17,8 @@ from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
 from pgmigrator.postgres.queries import query
 
 TEMPORARY_PREFIX = "pgmigrator_tmp_"
+#: where template0 is, and so a new database
+USUAL_TABLESPACE = "pg_default"
 
 #: makes the marker from the oid of the destination's database
 MarkerFactory = Callable[[int], Marker]
@@ -33,10 +35,13 @@ async def create(
     database: str,
     temporary: str,
     marker: MarkerFactory,
+    *,
+    tablespace: bool = True,
 ) -> None:
     """Create a database with the source's encoding, locale and owner, and mark it.
 
     `temporary` is its name until then (`Names.temporary_database`); a leftover of that name goes.
+    `tablespace`: its default tablespace is to be of the same name too.
 
     :raises Refused: a database of the final name appeared meanwhile; it is left alone.
     """
@@ -47,7 +52,7 @@ async def create(
         destination, destination.instance.database, "CreateDatabase", options=_OPTIONS
     ) as connection:
         await _drop(connection, temporary)
-        await connection.execute(_create_statement(temporary, wanted))
+        await connection.execute(_create_statement(temporary, wanted, tablespace=tablespace))
         try:
             async with connection.transaction():
                 await connection.execute(
@@ -132,7 +137,7 @@ async def _drop(connection: Connection, database: str) -> None:
     await connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database)))
 
 
-def _create_statement(name: str, wanted: Properties) -> sql.Composed:
+def _create_statement(name: str, wanted: Properties, *, tablespace: bool) -> sql.Composed:
     provider = {"c": "libc", "i": "icu", "b": "builtin"}[wanted["locale_provider"]]
     clauses: list[tuple[sql.SQL, str]] = [
         (sql.SQL("TEMPLATE"), "template0"),
@@ -147,8 +152,9 @@ def _create_statement(name: str, wanted: Properties) -> sql.Composed:
             clauses.append((sql.SQL("ICU_RULES"), wanted["icu_rules"]))
     if provider == "builtin":
         clauses.append((sql.SQL("BUILTIN_LOCALE"), wanted["locale"]))
+    parts = [sql.SQL("{} {}").format(word, sql.Literal(v)) for word, v in clauses]
+    if tablespace and wanted["tablespace"] != USUAL_TABLESPACE:
+        parts.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(wanted["tablespace"])))
     return sql.SQL("CREATE DATABASE {} OWNER {} {}").format(
-        sql.Identifier(name),
-        sql.Identifier(wanted["owner"]),
-        sql.SQL(" ").join(sql.SQL("{} {}").format(word, sql.Literal(v)) for word, v in clauses),
+        sql.Identifier(name), sql.Identifier(wanted["owner"]), sql.SQL(" ").join(parts)
     )

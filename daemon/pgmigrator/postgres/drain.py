@@ -264,7 +264,9 @@ async def _evidence(on: Sides, before: DictRow, known: Known, *, created: bool) 
         unknown_starts=await _unknown_starts(on, here),
         enabled=now.get("enabled", False),
         worker_running=now.get("worker_running", False),
-        differences=await fingerprint.compare(on.source, on.destination, created=created),
+        differences=await fingerprint.compare(
+            on.source, on.destination, created=created, tablespaces=on.pair.tablespaces
+        ),
         counters_before=before.get("counters") or {},
         counters=now.get("counters") or {},
         known=known,

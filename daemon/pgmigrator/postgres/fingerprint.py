@@ -60,11 +60,17 @@ def _items(parts: Sequence[str]) -> str:
 
 
 async def compare(
-    source: Connection, destination: Connection, *, created: bool = True, at_once: int = 1
+    source: Connection,
+    destination: Connection,
+    *,
+    created: bool = True,
+    tablespaces: bool = True,
+    at_once: int = 1,
 ) -> tuple[SchemaItem, ...]:
     """Return every line that only one of two databases has; nothing means equal.
 
-    `created` tells a destination of ours from an adopted one; `at_once` is the number of databases
+    `created` tells a destination of ours from an adopted one, `tablespaces` whether those of
+    tables, indexes and materialized views are to be the same; `at_once` is the number of databases
     of the same servers that may be compared at the same time.
     """
     parts = (DATABASE, *PARTS) if created else PARTS
@@ -74,6 +80,7 @@ async def compare(
         "own": [source.info.user, destination.info.user],
         "maintain": oldest >= _MAINTAIN_SINCE,
         "spelling": _NOTHING if oldest >= _BARE_NAMES_SINCE else _QUALIFIED,
+        "home": await _home(destination) if tablespaces else None,
     }
     on_source = {**parameters, "held": None, "everywhere": True}
     held = Jsonb(await triggers.held(destination))
@@ -105,6 +112,12 @@ async def compare(
         )
         for name, kind, definition in sorted(lines)
     )
+
+
+async def _home(destination: Connection) -> str:
+    """Return where the destination keeps what has no tablespace of its own."""
+    [row] = await fetch(destination, query("home"))
+    return str(row["home"])
 
 
 async def _ancestors(connection: Connection, names: Sequence[str]) -> dict[str, tuple[str, ...]]:

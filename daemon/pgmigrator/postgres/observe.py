@@ -351,7 +351,7 @@ class Observer:
         # without the step: an adopted database that a daemon restored right before it died?
         if Step.SCHEMA_DONE in steps or (there and there.marker and there.has_user_objects):
             created = bool(there and there.marker and there.marker.created)
-            obs = replace(obs, schema=await self._compare_schema(obs.database, created=created))
+            obs = replace(obs, schema=await self._compare_schema(obs, created=created))
         return obs
 
     async def _compare_roles(self) -> tuple[RoleDifference, ...]:
@@ -364,12 +364,18 @@ class Observer:
         return compare_roles(theirs, ours, self.role_policy)
 
     async def _compare_schema(
-        self, database: str, *, created: bool
+        self, obs: Observation, *, created: bool
     ) -> Measured[tuple[SchemaItem, ...]]:
-        here = await self._sessions.get(self.source, database)
-        there = await self._sessions.get(self.destination, database)
-        return await self._scheduled(database).schema.get(
-            lambda: fingerprint.compare(here, there, created=created, at_once=OBSERVED_AT_ONCE)
+        here = await self._sessions.get(self.source, obs.database)
+        there = await self._sessions.get(self.destination, obs.database)
+        return await self._scheduled(obs.database).schema.get(
+            lambda: fingerprint.compare(
+                here,
+                there,
+                created=created,
+                tablespaces=obs.policy.keeps_tablespaces,
+                at_once=OBSERVED_AT_ONCE,
+            )
         )
 
     # --- schedules -----------------------------------------------------------------------------

@@ -14,3 +14,5 @@ class DatabasePair:
     destination: Endpoint
     database: str
     names: Names
+    #: whether objects come into tablespaces of the same names; else all into the default one
+    tablespaces: bool = True

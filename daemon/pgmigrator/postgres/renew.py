@@ -58,7 +58,7 @@ async def empty_tables(pair: DatabasePair, tables: Collection[TableName]) -> tup
         session(pair.destination, pair.database, ACTION, options=OPTIONS) as destination,
     ):
         passed = await until_passed_or_failing(pair, destination, ACTION, ON_THEIR_WAY)
-        found = await fingerprint.compare(source, destination)
+        found = await fingerprint.compare(source, destination, tablespaces=pair.tablespaces)
         differing = {item.object for item in found}
         misshapen = {item.object for item in found if item.kind in _SHAPE}
         for table in tables:

@@ -18,7 +18,13 @@ from pgmigrator.postgres import fingerprint, inventory, triggers
 from pgmigrator.postgres.archive import Entry, not_valid
 from pgmigrator.postgres.archive import entries as archive_entries
 from pgmigrator.postgres.children import Tools
-from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
+from pgmigrator.postgres.connect import (
+    DEFAULT_TABLESPACE,
+    Connection,
+    Endpoint,
+    fetch,
+    session,
+)
 from pgmigrator.postgres.failures import Failure, attempt
 from pgmigrator.postgres.finish import finish
 from pgmigrator.postgres.inventory import Inventory
@@ -35,6 +41,7 @@ OPTIONS = {
     "transaction_timeout": "0",
     "check_function_bodies": "off",
     "client_min_messages": "warning",
+    **DEFAULT_TABLESPACE,
 }
 #: how long one object is tried against the locks of others
 PATIENCE_SECONDS = 600.0
@@ -53,14 +60,16 @@ async def restore_post_data(
     tools: Tools,
     *,
     created: bool,
+    tablespaces: bool,
 ) -> tuple[Failure, ...]:
     """Build whatever of the archive's post-data the destination lacks; then statistics, settings.
 
+    `tablespaces`: each index comes into its own, else all into the default one.
     Interrupted at any point, it goes on when called again. Returns what the destination refused.
 
     :raises Unreachable: a server went away.
     """
-    entries = await archive_entries(tools, archive, "post-data")
+    entries = await archive_entries(tools, archive, "post-data", tablespaces=tablespaces)
     async with session(source, database, ACTION) as origin:
         wanted = await Inventory.read(origin)
         populated = await fetch(origin, query("matviews"))

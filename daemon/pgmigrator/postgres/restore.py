@@ -32,7 +32,13 @@ async def restore_schema(
     """
     async with _archive(pair, tools, dump_lock) as archive:
         return await restore_pre_data(
-            pair.source, pair.destination, pair.database, archive, tools, created=created
+            pair.source,
+            pair.destination,
+            pair.database,
+            archive,
+            tools,
+            created=created,
+            tablespaces=pair.tablespaces,
         )
 
 
@@ -48,7 +54,13 @@ async def restore_rest(
     """
     async with _archive(pair, tools, dump_lock) as archive:
         return await restore_post_data(
-            pair.source, pair.destination, pair.database, archive, tools, created=created
+            pair.source,
+            pair.destination,
+            pair.database,
+            archive,
+            tools,
+            created=created,
+            tablespaces=pair.tablespaces,
         )
 
 
@@ -65,8 +77,9 @@ async def restore_tables(
     :raises Unreachable: a server went away.
     """
     async with _archive(pair, tools, dump_lock) as archive:
-        pre_data = await entries(tools, archive, "pre-data")
-        post_data = await entries(tools, archive, "post-data")
+        where = pair.tablespaces
+        pre_data = await entries(tools, archive, "pre-data", tablespaces=where)
+        post_data = await entries(tools, archive, "post-data", tablespaces=where)
     identities = await identity_keys(pair.source, pair.database, "RestoreTables")
     return await create_tables(pair, Contents(pre_data, post_data, identities), tables)
 

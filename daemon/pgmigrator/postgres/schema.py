@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from pgmigrator.errors import Refused
-from pgmigrator.postgres.archive import Entry, listed
+from pgmigrator.postgres.archive import Entry, listed, placing
 from pgmigrator.postgres.archive import entries as archive_entries
 from pgmigrator.postgres.children import Ended, Tools, failure, run
 from pgmigrator.postgres.connect import (
+    DEFAULT_TABLESPACE,
     SECRECY_OPTIONS,
     WITHOUT_EVENT_TRIGGERS,
     Endpoint,
@@ -24,7 +25,7 @@ from pgmigrator.postgres.failures import Failure
 from pgmigrator.postgres.queries import query
 
 _FROM_ENTRY = re.compile(r"^pg_restore: from TOC entry (\d+); ")
-_ERROR = re.compile(r"^pg_restore: error: could not execute query: ERROR: +(.*)$")
+_ERROR = re.compile(r"^pg_restore: error: could not [^:]*: ERROR: +(.*)$")
 
 
 async def restore_pre_data(
@@ -35,11 +36,13 @@ async def restore_pre_data(
     tools: Tools,
     *,
     created: bool,
+    tablespaces: bool,
 ) -> tuple[Failure, ...]:
     """Restore what comes before the rows into an empty database, and the identity indexes.
 
     In a database that we created, an object that fails is returned and the rest goes on. An adopted
-    one is restored in a single transaction: all or nothing.
+    one is restored in a single transaction: all or nothing. `tablespaces`: each object comes into
+    its own, else all into the default one.
 
     :raises Refused: it failed as a whole.
     """
@@ -57,6 +60,7 @@ async def restore_pre_data(
         (
             "--verbose",  # else it does not say which object failed
             f"--use-list={file}",
+            *placing(tablespaces=tablespaces),
             *(() if created else ("--single-transaction",)),
             str(archive),
         ),
@@ -119,9 +123,9 @@ def _options(listing: Iterable[str]) -> dict[str, str]:
 
     An adopted database may have event triggers: they do not run on what is restored.
     """
-    if any(line.startswith(("USER MAPPING ", "SERVER ")) for line in listing):
-        return SECRECY_OPTIONS | WITHOUT_EVENT_TRIGGERS
-    return dict(WITHOUT_EVENT_TRIGGERS)
+    ours = WITHOUT_EVENT_TRIGGERS | DEFAULT_TABLESPACE
+    secret = any(line.startswith(("USER MAPPING ", "SERVER ")) for line in listing)
+    return SECRECY_OPTIONS | ours if secret else ours
 
 
 def _failures(ended: Ended, names: dict[int, str]) -> tuple[Failure, ...]:

@@ -83,7 +83,11 @@ def _pair(runner: MappingRunner, unit: Unit) -> DatabasePair:
         reason = (unit.last.source_error or unit.last.destination_error) if unit.last else ""
         raise Unreachable(f"{unit.database} was not read yet; try again in a moment ({reason})")
     return DatabasePair(
-        runner.observer.source, runner.observer.destination, unit.database, unit.last.names
+        runner.observer.source,
+        runner.observer.destination,
+        unit.database,
+        unit.last.names,
+        unit.last.policy.keeps_tablespaces,
     )
 
 

@@ -210,6 +210,7 @@ class MappingRunner:
         return Policy(
             role_conflicts=mapping.role_conflicts,
             tables_without_identity=mapping.tables_without_identity,
+            tablespaces=mapping.tablespaces,
             max_parallel_tables=mapping.max_parallel_tables,
             max_retained_wal_bytes=self.settings.instances[mapping.source].max_retained_wal,
             max_lag_bytes=cutover.max_lag_bytes,

@@ -94,7 +94,13 @@ class Work:
     @property
     def pair(self) -> DatabasePair:
         """Both ends of the database."""
-        return DatabasePair(self.source, self.destination, self.obs.database, self.names)
+        return DatabasePair(
+            self.source,
+            self.destination,
+            self.obs.database,
+            self.names,
+            self.obs.policy.keeps_tablespaces,
+        )
 
     def new_marker(self, *, created: bool) -> Callable[[int], Marker]:
         """Return what makes the first marker from the oid of the destination's database."""
@@ -154,6 +160,7 @@ async def create_database(work: Work, _: a.CreateDatabase) -> None:
         work.obs.database,
         work.names.temporary_database,
         work.new_marker(created=True),
+        tablespace=work.obs.policy.keeps_tablespaces,
     )
 
 

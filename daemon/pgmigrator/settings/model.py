@@ -112,6 +112,7 @@ class Mapping(_Section):
     #: bytes per second; None: no limit
     rate_limit: Annotated[Size, Field(gt=0)] | None = None
     tables_without_identity: Literal["refuse", "insert_only", "exclude"] = "refuse"
+    tablespaces: Literal["keep", "default"] = "keep"
     complete: bool = False
 
     @field_validator("exclude_databases")

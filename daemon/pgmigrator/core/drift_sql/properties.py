@@ -111,6 +111,19 @@ _PROPERTIES = (
     ),
     Property(
         kind=SchemaKind.OPTION,
+        pattern=rf"SET TABLESPACE (?P<space>{WORD}) instead of (?P<home>{WORD})",
+        undo=_TABLE + "SET TABLESPACE {home}",
+        set=_TABLE + "SET TABLESPACE {space}",
+    ),
+    Property(
+        kind=SchemaKind.OPTION,
+        pattern=rf"(?P<index>ALTER INDEX .*) SET TABLESPACE (?P<space>{WORD}) instead of"
+        rf" (?P<home>{WORD})",
+        undo="{index} SET TABLESPACE {home}",
+        set="{index} SET TABLESPACE {space}",
+    ),
+    Property(
+        kind=SchemaKind.OPTION,
         pattern=r"CONNECTION LIMIT \d+",
         undo="ALTER {object} CONNECTION LIMIT -1",
         set="ALTER {object} {line}",

@@ -4,7 +4,12 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from pgmigrator.core.conditions import DestinationConditions, Setting, SourceConditions
+from pgmigrator.core.conditions import (
+    DestinationConditions,
+    Setting,
+    SourceConditions,
+    UsedTablespace,
+)
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Severity
 from pgmigrator.core.names import quote_identifier, quote_literal
@@ -282,17 +287,47 @@ def path_functions(obs: Observation) -> Iterator[Found]:
         )
 
 
-@check("both", NOTE, before=True)
+@check("destination", BLOCKS, DEGRADES, NOTE)
 def tablespaces(obs: Observation) -> Iterator[Found]:
-    """Everything is in the default tablespace: the others are not mapped."""
-    for tablespace in _here(obs).tablespaces:
-        yield (
-            NOTE,
-            f"tablespace {tablespace.object}",
-            f"{tablespace.detail} use it; they are restored into the destination's default one",
-            "nothing, if one has room for all; or move them there after the switch: ALTER TABLE"
-            " ... SET TABLESPACE",
-        )
+    """The destination has the tablespaces that the database uses, if they are to be kept."""
+    there = obs.destination.database if obs.destination else None
+    for tablespace in _here(obs).tablespaces if not ended(obs) else ():
+        if not obs.policy.keeps_tablespaces:
+            if not _subscribed(obs):
+                yield (
+                    NOTE,
+                    f"tablespace {tablespace.object}",
+                    f"{tablespace.detail} use it; they come into the destination's default one",
+                    "nothing, if that has room for all; or move them after the switch: ALTER TABLE"
+                    " ... SET TABLESPACE",
+                )
+        # a database that is there keeps its own
+        elif there is None or not tablespace.whole:
+            yield from _unusable(obs, tablespace)
+
+
+def _unusable(obs: Observation, used: UsedTablespace) -> Iterator[Found]:
+    """Name a tablespace that is to be kept and cannot be: we create none, a path is not ours."""
+    known = {each.object: each.detail for each in _there(obs).tablespace_names}
+    if not known or known.get(used.object):
+        return  # unread, which `conditions_read` says; or usable
+    otherwise = (
+        "or, to have everything in the destination's default one, set"
+        f" PGMIGRATOR_MAPPINGS__{obs.mapping.upper()}__TABLESPACES=default"
+    )
+    if used.object in known:
+        reason = "our role may not create objects in the destination's"
+        role = quote_identifier(destination_server(obs).user)
+        fix = f"GRANT CREATE ON TABLESPACE {used.object} TO {role};"
+    else:
+        reason = "the destination has none of that name"
+        fix = f"CREATE TABLESPACE {used.object} LOCATION '<an empty folder of that server>';"
+    yield (
+        _blocks_at_first(obs),
+        f"tablespace {used.object}",
+        f"{used.detail} use it, and {reason}",
+        f"on the destination: {fix} {otherwise}",
+    )
 
 
 @check("destination", NOTE)

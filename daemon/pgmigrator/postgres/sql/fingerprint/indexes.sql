@@ -25,6 +25,14 @@ SELECT rel.q, 'option', format('ALTER INDEX %%s ALTER COLUMN %%s SET STATISTICS 
   FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
   JOIN pg_attribute a ON a.attrelid = x.oid AND a.attstattarget <> -1
 UNION ALL
+-- see tables.sql
+SELECT rel.q, 'option',
+       format('ALTER INDEX %%s SET TABLESPACE %%I instead of %%I', x.oid::regclass, s.spcname,
+              %(home)s::text)
+  FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
+  JOIN pg_tablespace s ON s.oid = x.reltablespace
+ WHERE i.indisvalid AND s.spcname <> %(home)s::text
+UNION ALL
 SELECT rel.q, 'statistics', pg_get_statisticsobjdef(s.oid)
   FROM rel JOIN pg_statistic_ext s ON s.stxrelid = rel.oid
 UNION ALL

@@ -71,6 +71,11 @@ SELECT r.q, 'option', format('SET (%%s = %%L)', split_part(item, '=', 1), substr
  CROSS JOIN LATERAL unnest(r.reloptions
                            || ARRAY(SELECT 'toast.' || o FROM unnest(toast.reloptions) o)) item
 UNION ALL
+-- `home` is the default tablespace of the destination's database; null: they are not compared
+SELECT r.q, 'option', format('SET TABLESPACE %%I instead of %%I', s.spcname, %(home)s::text)
+  FROM rel r JOIN pg_tablespace s ON s.oid = r.reltablespace
+ WHERE s.spcname <> %(home)s::text
+UNION ALL
 SELECT r.q, 'option',
        format('OPTIONS (%%I %%L)', split_part(item, '=', 1), substr(item, strpos(item, '=') + 1))
   FROM rel r JOIN pg_foreign_table f ON f.ftrelid = r.oid CROSS JOIN LATERAL unnest(f.ftoptions) item

@@ -45,6 +45,11 @@ SELECT rel.q, 'option',
   FROM rel CROSS JOIN LATERAL unnest(rel.reloptions) item
  WHERE rel.relkind IN ('v', 'm')
 UNION ALL
+-- see tables.sql
+SELECT rel.q, 'option', format('SET TABLESPACE %%I instead of %%I', s.spcname, %(home)s::text)
+  FROM rel JOIN pg_tablespace s ON s.oid = rel.reltablespace
+ WHERE rel.relkind = 'm' AND s.spcname <> %(home)s::text
+UNION ALL
 SELECT rel.q, 'trigger', pg_get_triggerdef(g.oid)
   FROM rel JOIN pg_trigger g ON g.tgrelid = rel.oid AND NOT g.tgisinternal
  WHERE rel.relkind = 'v'
