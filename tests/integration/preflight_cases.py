@@ -16,6 +16,8 @@ from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Severity
 
 BLOCKS, DEGRADES, NOTE = Severity.BLOCKS, Severity.DEGRADES, Severity.NOTE
+#: releases whose builds have contrib and ICU; the destination of most cases has neither
+COMPLETE_BUILDS = ("15", "17")
 #: a name that is only right when it is quoted
 DATABASE = 'Odd "Shop"'
 QUOTED = '"Odd ""Shop"""'
@@ -49,9 +51,8 @@ class Case:
     there_release: str = ""
     #: steps that a marker of ours on the destination's database names; None: there is no marker
     marked: tuple[Step, ...] | None = None
-    #: changes to what was observed: always, or only if the source is none of `real_on`
+    #: changes to what was observed
     simulated: Facts = field(default_factory=dict)
-    real_on: frozenset[int] = frozenset()
     #: what takes back what outlives the database
     undo_here: tuple[str, ...] = ()
     undo_there: tuple[str, ...] = ()
@@ -62,9 +63,10 @@ class Case:
     #: what the fix must say, if it is no SQL
     says: str = ""
 
-    def is_real(self, source_version: int) -> bool:
+    @property
+    def is_real(self) -> bool:
         """Tell whether nothing of it is made up."""
-        return not self.simulated or source_version in self.real_on
+        return not self.simulated
 
 
 def _collation(
@@ -327,11 +329,22 @@ DATABASES = (
         object="extension hstore",
         here=(_extension("hstore", "1.8"),),
     ),
+    *(
+        Case(
+            check="extensions",
+            severity=BLOCKS,
+            object="extension hstore",
+            here_release=release,
+            here=("CREATE EXTENSION hstore",),
+        )
+        for release in COMPLETE_BUILDS
+    ),
     Case(
         check="extensions",
         severity=BLOCKS,
-        object="extension plpgsql",
-        simulated={"source.database.extensions": {"plpgsql": "99"}},
+        object="extension hstore",
+        here=(_extension("hstore", "99"),),
+        there_release="18.1",  # it has contrib
     ),
     *(
         Case(
@@ -674,19 +687,18 @@ CONDITIONS = (
         here_settings={"archive_mode": "on", "archive_command": "false"},
         here=("SELECT txid_current()", "SELECT pg_switch_wal()"),
     ),
-    Case(
-        check="locales",
-        severity=BLOCKS,
-        object="collation public.german",
-        here=(
-            "DO $$ BEGIN CREATE COLLATION german (provider = icu, locale = 'de');"
-            " CREATE TABLE t (i int PRIMARY KEY, t text COLLATE german);"
-            " EXCEPTION WHEN feature_not_supported THEN NULL; END $$",
-        ),
-        simulated={
-            "source.conditions.collations": _collation("i:de", name="collation public.german")
-        },
-        real_on=frozenset({15}),
+    *(
+        Case(
+            check="locales",
+            severity=BLOCKS,
+            object="collation public.german",
+            here_release=release,
+            here=(
+                "CREATE COLLATION german (provider = icu, locale = 'de')",
+                "CREATE TABLE t (i int PRIMARY KEY, t text COLLATE german)",
+            ),
+        )
+        for release in COMPLETE_BUILDS
     ),
     Case(
         check="locales",
@@ -700,21 +712,18 @@ CONDITIONS = (
             " collctype = 'xx_XX.UTF-8' WHERE collname = 'x'",
         ),
     ),
-    Case(
-        check="collation_versions",
-        severity=NOTE,
-        object='collation public."Old" on the source',
-        here=(
-            "DO $$ BEGIN CREATE COLLATION \"Old\" (provider = icu, locale = 'de', version = '1');"
-            ' CREATE TABLE t (i int PRIMARY KEY, t text COLLATE "Old");'
-            " EXCEPTION WHEN feature_not_supported THEN NULL; END $$",
-        ),
-        simulated={
-            "source.conditions.collations": _collation(
-                "i:de", "1", "2", name='collation public."Old"'
-            )
-        },
-        real_on=frozenset({15}),
+    *(
+        Case(
+            check="collation_versions",
+            severity=NOTE,
+            object='collation public."Old" on the source',
+            here_release=release,
+            here=(
+                "CREATE COLLATION \"Old\" (provider = icu, locale = 'de', version = '1')",
+                'CREATE TABLE t (i int PRIMARY KEY, t text COLLATE "Old")',
+            ),
+        )
+        for release in COMPLETE_BUILDS
     ),
     Case(
         check="collation_versions",

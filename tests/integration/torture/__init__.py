@@ -30,7 +30,7 @@ HELD = re.compile(r"^ALTER TABLE \S+ ENABLE (ALWAYS|REPLICA) TRIGGER .*;$", re.M
 #: views are written with fewer qualifiers since 16
 _VIEW = re.compile(r"^CREATE (OR REPLACE |MATERIALIZED |RECURSIVE )*VIEW .*?;$", re.M | re.S)
 #: before a column: of a table, or of a recursive term
-_QUALIFIER = re.compile(r"\b(orders|totals|customer|recursive)\.(?=[a-z])")
+_QUALIFIER = re.compile(r"\b(orders|totals|customer|recursive|people)\.(?=[a-z])")
 #: the roles of a policy are in the order of their oids
 _POLICY_ROLES = re.compile(r"(?<= TO )(\S+(?:, \S+)+)(?= (?:USING|WITH))")
 
@@ -45,7 +45,7 @@ def create(server: Postgres) -> None:
         connection.execute((HERE / "data.sql").read_bytes())
 
 
-def schema_of(bin_dir: Path, server: Postgres, *, switched: bool) -> list[str]:
+def schema_of(bin_dir: Path, server: Postgres, database: str, *, switched: bool) -> list[str]:
     """Return the lines of a schema dump, without what is explained."""
     command = (
         str(bin_dir / "pg_dump"),
@@ -55,7 +55,7 @@ def schema_of(bin_dir: Path, server: Postgres, *, switched: bool) -> list[str]:
         "--no-publications",
         "--no-subscriptions",
         "--exclude-schema=pgmigrator",
-        f"--dbname={server.dsn(DATABASE)}",
+        f"--dbname={server.dsn(database)}",
     )
     text = subprocess.run(
         command, check=True, capture_output=True, text=True, env=os.environ
@@ -68,11 +68,16 @@ def schema_of(bin_dir: Path, server: Postgres, *, switched: bool) -> list[str]:
 
 
 def differences(
-    bin_dir: Path, source: Postgres, destination: Postgres, *, switched: bool = False
+    bin_dir: Path,
+    source: Postgres,
+    destination: Postgres,
+    database: str = DATABASE,
+    *,
+    switched: bool = False,
 ) -> list[str]:
     """Return the lines that only one of both dumps has."""
-    theirs = schema_of(bin_dir, source, switched=switched)
-    ours = schema_of(bin_dir, destination, switched=switched)
+    theirs = schema_of(bin_dir, source, database, switched=switched)
+    ours = schema_of(bin_dir, destination, database, switched=switched)
     return [
         line
         for line in difflib.unified_diff(theirs, ours, "source", "destination", lineterm="", n=0)
