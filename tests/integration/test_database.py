@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from pgmigrator.postgres import database, fingerprint, finish
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.connect import Endpoint, session
 from pgmigrator.postgres.failures import Failure
+from pgmigrator.postgres.queries import query
 from tests.fixtures.databases import create_database, execute
 from tests.fixtures.providers import Postgres
 from tests.integration.replicating import MAPPING, endpoint
@@ -115,6 +117,85 @@ async def test_a_database_that_is_there_is_left_alone(ends: Ends) -> None:
     execute(ends.servers[1].dsn(NAME), "TABLE theirs")
     assert await ends.read_marker() is None
     assert TEMPORARY not in ends.databases()
+
+
+#: one of each kind that a database can hold without a table
+OBJECTS = (
+    "CREATE TABLE x (id int)",
+    "CREATE VIEW x AS SELECT 1 AS a",
+    "CREATE SEQUENCE x",
+    "CREATE FUNCTION x() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE TYPE x AS ENUM ()",
+    "CREATE DOMAIN x AS int",
+    "CREATE SCHEMA x",
+    "CREATE OPERATOR <+> (LEFTARG = int, RIGHTARG = int, FUNCTION = int4pl)",
+    "CREATE OPERATOR FAMILY x USING btree",
+    "CREATE OPERATOR CLASS x FOR TYPE int USING btree FAMILY integer_ops AS STORAGE int",
+    "CREATE COLLATION x (provider = libc, locale = 'C')",
+    "CREATE CONVERSION x FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+    "CREATE TEXT SEARCH CONFIGURATION x (COPY = simple)",
+    "CREATE TEXT SEARCH DICTIONARY x (TEMPLATE = simple)",
+    "CREATE TEXT SEARCH PARSER x (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end,"
+    " LEXTYPES = prsd_lextype)",
+    "CREATE TEXT SEARCH TEMPLATE x (LEXIZE = dsimple_lexize)",
+    "CREATE ACCESS METHOD x TYPE TABLE HANDLER heap_tableam_handler",
+    "CREATE CAST (text AS point) WITH INOUT",
+    "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+    "CREATE EVENT TRIGGER x ON ddl_command_end EXECUTE FUNCTION pg_catalog.ends()",
+    "CREATE FOREIGN DATA WRAPPER x",
+    "CREATE LANGUAGE x HANDLER plpgsql_call_handler",
+    "SELECT lo_create(0)",
+    "CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+    "CREATE PUBLICATION x",
+    "CREATE SUBSCRIPTION x CONNECTION '' PUBLICATION x WITH (connect = false)",
+)
+#: what is nobody's: the server's, an extension's, or ours
+NOBODYS = (
+    "SELECT 1",
+    "DROP EXTENSION plpgsql; CREATE EXTENSION plpgsql",
+    "COMMENT ON SCHEMA public IS 'x'; REVOKE ALL ON SCHEMA public FROM PUBLIC",
+    "CREATE TEMPORARY TABLE x (id serial)",
+    "CREATE SCHEMA pgmigrator; CREATE TABLE pgmigrator.x (id serial PRIMARY KEY, note text)",
+    "CREATE PUBLICATION x; COMMENT ON PUBLICATION x IS 'pgmigrator orders 1'",
+    "CREATE SUBSCRIPTION pgmigrator_x CONNECTION '' PUBLICATION x WITH (connect = false)",
+)
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["source", "destination"])
+def test_whatever_somebody_created_counts_and_nothing_else(ends: Ends, side: int) -> None:
+    """On the source such a database is migrated, on the destination it is not adopted."""
+    server = ends.servers[side]
+    name = create_database(server)
+    # what an event trigger calls may be the server's: a function that no dump has
+    callee = (
+        "SET allow_system_table_mods = on; CREATE FUNCTION pg_catalog.ends()"
+        " RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'"
+    )
+    wrong = []
+    with psycopg.connect(server.dsn(name)) as connection:
+        for statement in (*OBJECTS, *NOBODYS):
+            if "pg_catalog.ends" in statement:
+                connection.execute(callee)
+            connection.execute(statement.encode())
+            row = connection.execute(query("has_user_objects").encode()).fetchone()
+            if row != (statement in OBJECTS,):
+                wrong.append((statement, row))
+            connection.rollback()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("statement", ["SELECT lo_create(0)", "CREATE FOREIGN DATA WRAPPER x"])
+async def test_a_database_without_tables_is_not_empty_for_that(
+    ends: Ends, statement: LiteralString
+) -> None:
+    create = SQL(
+        "CREATE DATABASE {} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+    )
+    execute(ends.servers[1].dsn(), create.format(Identifier(NAME)))
+    execute(ends.servers[1].dsn(NAME), statement)
+    with pytest.raises(Refused, match="holds objects that are not ours"):
+        await ends.adopt()
+    assert await ends.read_marker() is None
 
 
 async def test_only_what_is_unfinished_is_dropped(ends: Ends) -> None:
