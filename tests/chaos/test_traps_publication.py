@@ -151,6 +151,7 @@ async def test_a_subscription_dropped_by_someone(replicated: Replicated) -> None
         with pytest.raises(InvariantBroken, match="created again"):
             assert_safe(action, seen)
     assert seen.source is not None
+    assert seen.destination is not None
     assert seen.source.publication is not None
     with pytest.raises(Refused, match="hold rows"):  # the last line of defence
         await subscription.create(
@@ -163,7 +164,7 @@ async def test_a_subscription_dropped_by_someone(replicated: Replicated) -> None
             {},
             {},
             (replicated.marker.source, replicated.marker.destination),
-            seen.source.server.started_at,
+            (seen.source.server.started_at, seen.destination.server.started_at),
         )
 
     # the raw operation: whoever subscribes anew copies every row a second time

@@ -202,16 +202,33 @@ def test_a_restart_of_the_source_is_no_older_copy(
     assert migrating.post("drain")[0] == 200
 
 
-def test_a_daemon_that_starts_while_the_source_is_down_knows_its_restart(
-    pair: Pair, migrating: Daemon
+def test_a_checkpoint_does_not_hide_an_older_copy(
+    pair: Pair, migrating: Daemon, own_server: Own
+) -> None:
+    older = _older_source_takes_its_place(pair, own_server, watched=True)
+    with psycopg.connect(older.dsn("shop"), autocommit=True) as connection:
+        for _ in range(2):
+            connection.execute("SELECT pg_switch_wal()")
+            connection.execute("SELECT txid_current()")
+        connection.execute("CHECKPOINT")
+    migrating.wait(lambda report: report["phase"] == "failed", "the doubt", "/status/orders/shop")
+    assert migrating.post("drain", timeout_seconds=5)[0] == 409
+
+
+def test_a_daemon_that_starts_while_the_source_is_down_has_not_seen_its_start(
+    pair: Pair, migrating: Daemon, own_server: Own
 ) -> None:
     migrating.kill()
-    pair.source.stop()
+    older = _older_source_takes_its_place(pair, own_server, watched=False)
+    with psycopg.connect(older.dsn("shop"), autocommit=True) as connection:
+        for _ in range(2):
+            connection.execute("SELECT pg_switch_wal()")
+            connection.execute("SELECT txid_current()")
+    older.stop()
     migrating.start()
     migrating.wait_phase("unknown")
-    pair.source.start()
-    shop.write(pair.source)
-    migrating.wait_phase("ready")
+    older.start()
+    _failed(migrating, "the source was restarted while no daemon watched")
 
 
 def test_a_person_can_vouch_for_a_restart_of_the_source(pair: Pair, migrating: Daemon) -> None:

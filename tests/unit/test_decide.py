@@ -632,3 +632,13 @@ def test_a_copy_that_is_held_back_says_so(
     base: Observation, copying: int, expected: set[Throttle]
 ) -> None:
     assert throttles(change(base, {"environment.copying_databases": copying})) == expected
+
+
+@pytest.mark.parametrize("kind", ["RestoreRest", "RestoreTables", "VerifyRowCounts"])
+def test_what_a_crash_would_forget_is_noted_beside_what_may_take_hours(kind: str) -> None:
+    under_way: dict[str, object] = {"running": frozenset({kind})}
+    started = change(STREAMING, under_way | {"destination.source_start": NOW})
+    assert decide(started, ()).action == a.RememberStart()
+    assert decide(started, ()).held_up is None
+    counted = change(STREAMING, under_way | {"conflicts": Conflicts({}, NOW)})
+    assert decide(counted, ()).action == a.RememberConflicts()

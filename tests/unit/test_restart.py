@@ -5,7 +5,7 @@ import pytest
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Server
 from pgmigrator.core.restart import UNWATCHED_MAX_SECONDS, Track, doubt, track, track_source
-from tests.unit.builders import NOW, change, destination_table, marker, streaming
+from tests.unit.builders import NOW, change, marker, streaming
 
 WATCHED = change(streaming(), {"source.server.flush_lsn": 10_000})
 RESTARTED: dict[str, object] = {
@@ -61,8 +61,17 @@ def test_a_start_after_a_long_silence_is_doubted(seen: Track) -> None:
     assert "not been seen" in _restart(seen, UNWATCHED_MAX_SECONDS + 1).doubt
 
 
-def test_a_start_that_is_long_past_may_have_had_a_checkpoint_since(seen: Track) -> None:
-    assert "not been seen" in _restart(seen, up_seconds=UNWATCHED_MAX_SECONDS + 1).doubt
+def test_a_later_checkpoint_hides_where_a_start_began(seen: Track) -> None:
+    assert "hides where" in _restart(seen, checkpoint_of_start=False).doubt
+    once = _restart(seen)
+    assert _restart(once, 10, checkpoint_of_start=False).doubt == ""
+
+
+def test_a_doubt_over_a_start_that_was_known_as_good_lasts(seen: Track) -> None:
+    """A machine that is set back with its memory keeps even its start."""
+    reverted = _look(seen, _server(flush_lsn=9_999), remembered=True)
+    assert "went back" in reverted.doubt
+    assert "went back" in _look(reverted, _server(flush_lsn=50_000), 10, remembered=True).doubt
 
 
 def test_a_person_may_vouch_for_it() -> None:
@@ -106,27 +115,32 @@ def test_a_long_downtime_that_was_watched_is_trusted() -> None:
     assert _doubt((0, {}), *silence, (600, RESTARTED)) == ""
 
 
+def _applied(lsn: int) -> dict[str, object]:
+    return SILENT | {"destination.subscription.applied_lsn": lsn}
+
+
+def test_what_a_shutdown_waits_for_may_still_be_applied() -> None:
+    silence = [
+        (5.0, SILENT),
+        *((float(seconds), _applied(9_000)) for seconds in range(10, 500, 60)),
+    ]
+    assert _doubt((0, {}), *silence, (500, RESTARTED)) == ""
+
+
 def test_a_source_that_only_we_do_not_see_was_not_watched() -> None:
-    applied = SILENT | {"destination.subscription.applied_lsn": 10_001}
-    silence = [(5.0, SILENT), *((float(seconds), applied) for seconds in range(10, 130, 30))]
-    assert _doubt((0, {}), *silence[:2], (40, RESTARTED)) == ""  # it is asked less often
-    assert "not been seen" in _doubt((0, {}), *silence, (130, RESTARTED))
+    streaming_on = [(float(seconds), _applied(9_000 + seconds)) for seconds in range(5, 130, 5)]
+    assert _doubt((0, {}), *streaming_on[:6], (40, RESTARTED)) == ""  # it is asked less often
+    assert "not been seen" in _doubt((0, {}), *streaming_on, (130, RESTARTED))
 
 
-def test_a_daemon_that_finds_the_source_silent_knows_what_was_applied() -> None:
-    applied = SILENT | {"destination.subscription.applied_lsn": 10_000}
-    assert _doubt((0, applied), (5, RESTARTED)) == ""
-    older = RESTARTED | {"source.server.checkpoint_lsn": 9_999}
-    assert "went back" in _doubt((0, applied), (5, older))
-    synchronized = {"destination.tables.1.synchronized_lsn": 10_001}
-    assert "went back" in _doubt((0, applied | synchronized), (5, RESTARTED))
+def test_what_was_applied_must_be_there() -> None:
+    """A mirror of the source's disk may lag behind what it sent."""
+    ahead = RESTARTED | {"destination.subscription.applied_lsn": 10_001}
+    assert "went back" in _doubt((0, {}), (5, ahead))
 
 
-def test_a_copy_under_way_tells_nothing_of_what_it_copies() -> None:
-    assert WATCHED.destination is not None
-    copied = destination_table(WATCHED.destination.tables[0].name, "d")
-    copying = SILENT | {"destination.tables.0": copied}
-    assert "no daemon watched" in _doubt((0, copying), (5, RESTARTED))
+def test_a_daemon_that_finds_the_source_silent_did_not_watch_its_start() -> None:
+    assert "no daemon watched" in _doubt((0, _applied(10_000)), (5, RESTARTED))
 
 
 def test_a_silent_destination_hides_no_restart_of_the_source() -> None:
@@ -165,3 +179,9 @@ def test_it_matters_from_the_subscription_to_the_switch(
 def test_both_servers_may_be_in_doubt() -> None:
     said = _told((Step.SUBSCRIBED,), _restart(None), _restart(None))
     assert said.count("If it is certain that it is not one") == 2
+    assert ";;" not in said
+
+
+def test_no_word_ends_a_doubt_that_lasts(seen: Track) -> None:
+    said = _told((Step.SUBSCRIBED,), None, _look(seen, _server(flush_lsn=1), remembered=True))
+    assert said.endswith("Copy this database anew.")

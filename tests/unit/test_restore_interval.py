@@ -1,11 +1,13 @@
 """A restore that cannot mend a difference does not dump the source in every tick."""
 
+from dataclasses import replace
+
 import pytest
 
 from pgmigrator.core.actions import RestoreRest
 from pgmigrator.core.decide import Decision
 from pgmigrator.core.history import History
-from pgmigrator.core.model import Measured, Phase
+from pgmigrator.core.model import Measured, Phase, RoleDifference
 from pgmigrator.postgres.failures import Failure
 from pgmigrator.runtime.unit import RESTORE_INTERVAL_MAX_SECONDS, RESTORE_INTERVAL_SECONDS, Unit
 from tests.unit.builders import change, streaming
@@ -44,13 +46,24 @@ def test_a_restore_that_was_of_use_is_not_held_against_the_next_one() -> None:
     assert not unit.waiting(AT + RESTORE_INTERVAL_SECONDS)
 
 
-@pytest.mark.parametrize(("part", "fact"), [("schema", "schema"), ("roles", "roles")])
-def test_what_somebody_has_mended_is_forgotten(part: str, fact: str) -> None:
+ROLE = RoleDifference(role="clerk", exists=True, reason="it has another comment", fix="")
+
+
+@pytest.mark.parametrize(
+    ("part", "left", "gone"),
+    [
+        ("schema", ("something",), ()),
+        ("roles", (ROLE,), ()),
+        ("roles", (ROLE,), (replace(ROLE, comment=True),)),  # on which nothing depends
+    ],
+)
+def test_what_somebody_has_mended_is_forgotten(
+    part: str, left: tuple[object, ...], gone: tuple[object, ...]
+) -> None:
     unit = Unit("orders", "shop", History(started_at=AT))
     unit.restore_failures[part] = (BROKEN,)
-    equal = streaming()
-    unit.forget_mended(change(equal, {fact: None}))
-    unit.forget_mended(change(equal, {fact: Measured(("something",), AT, 20.0)}))
+    unit.forget_mended(change(streaming(), {part: None}))
+    unit.forget_mended(change(streaming(), {part: Measured(left, AT, 20.0)}))
     assert unit.restore_failures == {part: (BROKEN,)}
-    unit.forget_mended(equal)
+    unit.forget_mended(change(streaming(), {part: Measured(gone, AT, 20.0)}))
     assert unit.restore_failures == {}

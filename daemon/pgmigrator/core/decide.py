@@ -23,11 +23,16 @@ from pgmigrator.core.report import Throttle
 #: these protect the source and start whatever else is under way
 URGENT = frozenset({"DropFromPublication", "DropSlot"})
 #: these may start while one of those is under way
-BESIDE = {"SynchronizeSequences": frozenset({"VerifyRowCounts", "RestoreRest", "RestoreTables"})}
+_LONG = frozenset({"VerifyRowCounts", "RestoreRest", "RestoreTables"})
+BESIDE = {
+    "RememberStart": _LONG,
+    "RememberConflicts": _LONG,
+    "SynchronizeSequences": _LONG,
+}
 #: may take hours, and is simply begun anew: it gives way to what must not wait so long
 COUNTS = frozenset({"VerifyRowCounts"})
 #: what waits for a count: it is due again and again, or comes in every tick
-_PATIENT = COUNTS | {"RestoreRest", "SynchronizeSequences"}
+_PATIENT = COUNTS | {"RestoreRest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,8 @@ def _held_up(offers: tuple[a.Action, ...], obs: Observation) -> a.Action | None:
     if not obs.running & COUNTS:
         return None
     without = replace(obs, running=obs.running - COUNTS)
-    waiting = (o for o in offers if o.kind not in _PATIENT | URGENT and may_start(o, without))
-    return next(waiting, None)
+    waiting = (o for o in offers if o.kind not in _PATIENT | URGENT | BESIDE.keys())
+    return next((o for o in waiting if may_start(o, without)), None)
 
 
 def may_start(action: a.Action, obs: Observation) -> bool:

@@ -80,8 +80,8 @@ class Server:
     in_recovery: bool
     #: epoch seconds
     started_at: float
-    #: by its own clock
-    up_seconds: float = 0.0
+    #: no checkpoint ran since its start: `checkpoint_lsn` is where it found its data
+    checkpoint_of_start: bool = True
     #: the role that we connect as
     user: str
     superuser: bool

@@ -11,11 +11,10 @@ destination: an older copy of either server has been started since.
 from dataclasses import dataclass, replace
 
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import DestinationFacts, Observation, Server
+from pgmigrator.core.model import Observation, Server
 from pgmigrator.core.names import format_lsn
 
-#: Below checkpoint_timeout: then the last checkpoint is that of the start. And short, since a copy
-#: that is taken and put back between two looks cannot be told from a restart.
+#: short, since a copy that is taken and put back between two looks cannot be told from a restart
 UNWATCHED_MAX_SECONDS = 120.0
 
 ACKNOWLEDGE = "UPDATE pgmigrator.start SET started_at = pg_postmaster_start_time();"
@@ -28,39 +27,60 @@ class Track:
     """A server as it was last seen, in a state that lacked nothing."""
 
     seen_at: float
-    #: epoch seconds; 0: not seen, only what was applied of it
     started_at: float
     lsn: int
     #: of the source, as it fell silent: what the destination had applied; None: it is not silent
     applied_lsn: int | None = None
     #: "": it is still in that state
     doubt: str = ""
+    #: the doubt came over a start that was known as good: no word about that start ends it
+    lasting: bool = False
 
 
-def track(last: Track | None, server: Server, at: float, *, remembered: bool, side: str) -> Track:
-    """Take one more look at a server into account; `remembered`: this start is known as good."""
+def track(
+    last: Track | None,
+    server: Server,
+    at: float,
+    *,
+    remembered: bool,
+    side: str,
+    applied_lsn: int = 0,
+) -> Track:
+    """Take one more look at a server into account.
+
+    `remembered`: this start is known as good; `applied_lsn`: what it must have.
+    """
     now = Track(seen_at=at, started_at=server.started_at, lsn=server.flush_lsn)
-    if remembered and (last is None or last.doubt):
-        return now  # remembered by an earlier daemon, or by a person who knows
-    if last is None:
-        return replace(now, doubt=f"the {side} was restarted while no daemon watched it")
-    if last.doubt:
-        return replace(now, doubt=last.doubt)
-    return replace(now, doubt=_doubt(last, server, at, remembered=remembered, side=side))
+    if last is not None and last.doubt and (last.lasting or not remembered):
+        return replace(now, doubt=last.doubt, lasting=last.lasting)
+    found = ""
+    if last is None and not remembered:
+        found = f"the {side} was restarted while no daemon watched it"
+    elif last is not None and not last.doubt:
+        found = _doubt(last, server, at, remembered=remembered, side=side)
+    if not found and server.flush_lsn < applied_lsn:
+        found = _went_back(side, applied_lsn, server.flush_lsn)
+    return replace(now, doubt=found, lasting=bool(found) and remembered)
 
 
 def _doubt(last: Track, server: Server, at: float, *, remembered: bool, side: str) -> str:
     restarted = server.started_at != last.started_at and not remembered
-    unseen_seconds = max(at - last.seen_at, server.up_seconds)
+    unseen_seconds = at - last.seen_at
     if restarted and unseen_seconds > UNWATCHED_MAX_SECONDS:
         return f"the {side} was restarted while it had not been seen for {unseen_seconds:.0f} s"
+    if restarted and not server.checkpoint_of_start:
+        return f"the {side} was restarted, and a checkpoint since hides where its WAL began"
     lsn = server.checkpoint_lsn if restarted else server.flush_lsn
     if lsn < last.lsn:
-        return (
-            f"the {side}'s WAL went back from {format_lsn(last.lsn)} to {format_lsn(lsn)}:"
-            " it was restored to an older state"
-        )
+        return _went_back(side, last.lsn, lsn)
     return ""
+
+
+def _went_back(side: str, then: int, now: int) -> str:
+    return (
+        f"the {side}'s WAL went back from {format_lsn(then)} to {format_lsn(now)}:"
+        " it was restored to an older state"
+    )
 
 
 def track_source(last: Track | None, obs: Observation) -> Track | None:
@@ -75,22 +95,17 @@ def track_source(last: Track | None, obs: Observation) -> Track | None:
         if there is None and (last is None or last.doubt):
             return last  # what is remembered is not known
         remembered = there is not None and there.source_start == server.started_at
-        return track(last, server, obs.at, remembered=remembered, side="source")
-    if there is None or there.subscription is None:
+        # read before the source: it cannot have applied what the source does not have
+        applied_lsn = there.subscription.applied_lsn if there and there.subscription else 0
+        return track(
+            last, server, obs.at, remembered=remembered, side="source", applied_lsn=applied_lsn
+        )
+    if last is None or there is None or there.subscription is None:
         return last
-    applied_lsn = max([there.subscription.applied_lsn, *_synchronized(there)])
-    if last is None:
-        # a copy under way may be of what nothing here tells yet
-        copied = all(table.state in ("", "r") for table in there.tables)
-        found = Track(seen_at=obs.at, started_at=0.0, lsn=applied_lsn, applied_lsn=applied_lsn)
-        return found if copied else None
-    if last.applied_lsn is not None and last.applied_lsn != applied_lsn:
-        return last  # only we do not see it
-    return replace(last, seen_at=obs.at, applied_lsn=applied_lsn)
-
-
-def _synchronized(there: DestinationFacts) -> list[int]:
-    return [t.synchronized_lsn for t in there.tables if t.synchronized_lsn is not None]
+    applied_lsn = there.subscription.applied_lsn
+    # what is applied still, only we do not see; or it is the rest, which a shutdown waits for
+    silent = last.applied_lsn in (None, applied_lsn)
+    return replace(last, seen_at=obs.at if silent else last.seen_at, applied_lsn=applied_lsn)
 
 
 def doubt(source: Track | None, destination: Track | None, obs: Observation) -> str:
@@ -98,21 +113,22 @@ def doubt(source: Track | None, destination: Track | None, obs: Observation) -> 
     steps = obs.marker.steps if obs.marker else frozenset()
     if Step.SUBSCRIBED not in steps or steps & _ENDED:
         return ""
-    doubts = []
-    if source is not None and source.doubt:
-        acknowledge = _ACKNOWLEDGE_SOURCE.format(repr(source.started_at))
-        doubts.append(
-            f"{source.doubt}; of an older copy, changes would be missing here for good."
-            f" {_vouch(acknowledge)}"
+    doubts = [
+        _told(track, statement)
+        for track, statement in (
+            (source, _ACKNOWLEDGE_SOURCE.format(repr(source.started_at) if source else "")),
+            (destination, ACKNOWLEDGE),
         )
-    if destination is not None and destination.doubt:
-        doubts.append(
-            f"{destination.doubt}; an older copy would lack changes for good. {_vouch(ACKNOWLEDGE)}"
-        )
-    return "; ".join(doubts)
+        if track is not None and track.doubt
+    ]
+    return " ".join(doubts)
 
 
-def _vouch(statement: str) -> str:
+def _told(track: Track, statement: str) -> str:
+    told = f"{track.doubt}; if it is an older copy, rows will differ for good."
+    if track.lasting:
+        return f"{told} Copy this database anew."
     return (
-        f"If it is certain that it is not one, run in this database on the destination: {statement}"
+        f"{told} If it is certain that it is not one, run in this database on the destination:"
+        f" {statement}"
     )

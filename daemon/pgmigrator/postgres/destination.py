@@ -167,15 +167,20 @@ async def read_starts(connection: Connection) -> Starts:
     )
 
 
-async def remember_starts(connection: Connection, source_started_at: float) -> None:
-    """Remember the last starts of this server and of the source, in the caller's transaction."""
+async def remember_starts(connection: Connection, starts: tuple[float, float]) -> None:
+    """Remember starts of the source and of this server, in the caller's transaction.
+
+    If this server was started again since, nothing is remembered.
+    """
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS pgmigrator.start"
         " (started_at timestamptz NOT NULL, source_started_at float8 NOT NULL)"
     )
     await connection.execute("DELETE FROM pgmigrator.start")
     await connection.execute(
-        "INSERT INTO pgmigrator.start VALUES (pg_postmaster_start_time(), %s)", [source_started_at]
+        "INSERT INTO pgmigrator.start SELECT pg_postmaster_start_time(), %s"
+        " WHERE extract(epoch FROM pg_postmaster_start_time())::float8 = %s",
+        starts,
     )
 
 

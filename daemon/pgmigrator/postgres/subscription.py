@@ -43,14 +43,14 @@ async def create(
     baselines: Mapping[int, Baseline],
     storage: Mapping[int, str],
     identities: tuple[ServerIdentity, ServerIdentity],
-    source_started_at: float,
+    starts: tuple[float, float],
 ) -> None:
     """Subscribe to the publications with an initial copy, and mark `subscribed` with it.
 
     `baselines` are what the source counted, before their copy, of tables that are replicated by
     their inserts alone, by source oid; `storage` is that of all tables, read before that too.
     `identities` are source and destination as they are now: a later change of either means that the
-    copy can no longer be trusted, and `source_started_at` is the source's start, in epoch seconds.
+    copy can no longer be trusted, and `starts` are their starts, in epoch seconds.
 
     :raises Refused: a table that would be copied into holds a row.
     """
@@ -64,7 +64,7 @@ async def create(
         # what we created is noted so since the schema was restored
         await bookkeeping.remember(connection, tables, created=False, storage=storage)
         await bookkeeping.remember_baselines(connection, tables, baselines)
-        await remember_starts(connection, source_started_at)
+        await remember_starts(connection, starts)
         # a time-out that the server has for our role would end the apply worker again and again
         await override_own_settings(connection, destination.instance.user, database)
         await connection.execute(

@@ -87,9 +87,10 @@ class Unit:
 
     def forget_mended(self, obs: Observation) -> None:
         """Forget what a restore could not do, once the comparison finds that nothing is missing."""
-        for part, compared in (("roles", obs.roles), ("schema", obs.schema)):
-            if compared is not None and not compared.value:
-                self.restore_failures.pop(part, None)
+        if obs.roles is not None and all(each.comment for each in obs.roles.value):
+            self.restore_failures.pop("roles", None)
+        if obs.schema is not None and not obs.schema.value:
+            self.restore_failures.pop("schema", None)
 
     async def stop(
         self, *, only: frozenset[str] | None = None, but: frozenset[str] = frozenset()

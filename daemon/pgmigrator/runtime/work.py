@@ -226,7 +226,7 @@ async def create_subscription(work: Work, _: a.CreateSubscription) -> None:
         plan.baselines(work.obs),
         plan.storage(work.obs),
         (here.server.identity, there.server.identity),
-        here.server.started_at,
+        (here.server.started_at, there.server.started_at),
     )
 
 
@@ -259,7 +259,8 @@ async def remember_start(work: Work, _: a.RememberStart) -> None:
         session(work.destination, work.obs.database, "mark") as connection,
         connection.transaction(),
     ):
-        await destination.remember_starts(connection, work.here.server.started_at)
+        starts = work.here.server.started_at, work.there.server.started_at
+        await destination.remember_starts(connection, starts)
 
 
 async def remember_conflicts(work: Work, _: a.RememberConflicts) -> None:

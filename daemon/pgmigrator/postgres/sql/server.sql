@@ -8,7 +8,6 @@ SELECT current_setting('server_version_num')::int AS version_num,
             ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
        END AS timeline,
        extract(epoch FROM pg_postmaster_start_time())::float8 AS started_at,
-       extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_seconds,
        current_user::text AS "user",
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
        pg_backend_pid() AS backend_pid,
@@ -23,4 +22,6 @@ SELECT current_setting('server_version_num')::int AS version_num,
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() - '0/0'
             ELSE pg_current_wal_flush_lsn() - '0/0'
        END::bigint AS flush_lsn,
-       (SELECT checkpoint_lsn - '0/0' FROM pg_control_checkpoint())::bigint AS checkpoint_lsn
+       (SELECT checkpoint_lsn - '0/0' FROM pg_control_checkpoint())::bigint AS checkpoint_lsn,
+       -- that of a shutdown or a recovery is its own redo point, one while it runs begins before itself
+       (SELECT redo_lsn = checkpoint_lsn FROM pg_control_checkpoint()) AS checkpoint_of_start
