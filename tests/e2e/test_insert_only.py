@@ -7,7 +7,7 @@ from typing import Any
 from tests.e2e import shop
 from tests.e2e.test_never_harmed import AWKWARD, writes
 from tests.e2e.test_never_harmed import UNFIT as EVERY_UNFIT
-from tests.fixtures.daemon import Daemon, orders
+from tests.fixtures.daemon import Daemon, orders, problems_of
 from tests.fixtures.servers import PairFactory
 
 #: a dump cannot say that an identity index was dropped, so that this one's schemas differ
@@ -27,8 +27,8 @@ GROWS = (
 REFILL = "TRUNCATE parts; INSERT INTO parts SELECT i, 'new' FROM generate_series(1, 100) i"
 
 
-def _problems(document: Any) -> dict[str, Any]:
-    return {problem["object"]: problem for problem in document["problems"]}
+def _by_inserts(document: Any) -> dict[str, Any]:
+    return problems_of(document, "inserts_only")
 
 
 def test_tables_that_only_grow_are_migrated_whole(
@@ -45,7 +45,7 @@ def test_tables_that_only_grow_are_migrated_whole(
         shop.execute(pair.source, REFILL)
         running.wait_phase("ready")
     assert application.errors == []
-    found = _problems(running.database("shop"))
+    found = _by_inserts(running.database("shop"))
     for table in UNFIT:
         assert found[f'table "public"."{table}"']["severity"] == "note"
     # what was refilled is compared first
@@ -57,11 +57,11 @@ def test_tables_that_only_grow_are_migrated_whole(
     # a late update is in no slot, and is shown nevertheless
     shop.execute(pair.source, "UPDATE heap SET v = 'late' WHERE id = 1")
     late = running.wait(
-        lambda d: _problems(d).get('table "public"."heap"', {}).get("severity") == "degrades",
+        lambda d: _by_inserts(d).get('table "public"."heap"', {}).get("severity") == "degrades",
         "the late update",
         "/status/orders/shop",
     )
-    assert "1 updates and deletes" in _problems(late)['table "public"."heap"']["reason"]
+    assert "1 updates and deletes" in _by_inserts(late)['table "public"."heap"']["reason"]
     status, outcome = running.post("complete")
     assert status == 409, outcome
     status, outcome = running.post("complete", force=True, reason="a test row")
@@ -108,7 +108,7 @@ def test_an_update_puts_the_light_out_and_a_restart_does_not_forget_it(
             f"INSERT INTO {table} SELECT * FROM json_populate_recordset(null::{table}, '{fill}')",
         )
         thing = f'table "public"."{table}"'
-        fix = _problems(running.database("shop"))[thing]["fix"]
+        fix = _by_inserts(running.database("shop"))[thing]["fix"]
         shop.execute(pair.destination, fix.partition("in this database: ")[2])
     running.wait_phase("ready")
     running.wait(lambda _: running.post("drain")[0] == 200, "a proof")
@@ -119,9 +119,8 @@ def test_an_update_puts_the_light_out_and_a_restart_does_not_forget_it(
 def _changed(running: Daemon) -> Any:
     thing = 'table "public"."heap"'
     found = running.wait(
-        lambda d: _problems(d).get(thing, {}).get("severity") == "degrades",
+        lambda d: _by_inserts(d).get(thing, {}).get("severity") == "degrades",
         "the change",
         "/status/orders/shop",
     )
-    assert _problems(found)[thing]["id"].startswith("inserts_only:")
-    return _problems(found)[thing]
+    return _by_inserts(found)[thing]

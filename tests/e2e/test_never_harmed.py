@@ -7,7 +7,7 @@ from typing import Any
 
 from pgmigrator.demo.servers import Server
 from tests.e2e import shop
-from tests.fixtures.daemon import Daemon, orders
+from tests.fixtures.daemon import Daemon, orders, problems_of
 from tests.fixtures.servers import PairFactory
 
 REFRESH_SECONDS = 2.0
@@ -63,7 +63,7 @@ def test_tables_without_identity_stay_writable(
     with shop.Application(pair.source, (*shop.WRITES, *statements)) as application:
         running.start()
         running.wait_phase("catching_up")
-        problems = _wait_problems(running, {f'table "public"."{name}"' for name in UNFIT})
+        problems = _wait_problems(running, "replica_identity", UNFIT)
         assert running.fetch("/cutover/orders")[0] == 503
         _wait_streaming(running, "parent", "customers")
         _wait_rounds(application)
@@ -113,9 +113,10 @@ def test_tables_that_come_later_are_named_and_followed(
             *into_partition,
         )
         names = ("late", "late_heap", "events_2027")
-        problems = _wait_problems(running, {f'table "public"."{name}"' for name in names})
-        assert "by itself" in problems['table "public"."late"']["fix"]
-        assert "REPLICA IDENTITY" in problems['table "public"."late_heap"']["fix"]
+        coming = _wait_problems(running, "tables_not_followed", ("late",))
+        assert "by itself" in coming['table "public"."late"']["fix"]
+        unfit = _wait_problems(running, "replica_identity", ("late_heap",))
+        assert "REPLICA IDENTITY" in unfit['table "public"."late_heap"']["fix"]
         assert running.fetch("/cutover/orders")[0] == 503
         _wait_rounds(application)
         assert application.errors == []
@@ -147,7 +148,7 @@ def test_a_table_that_loses_its_identity_is_let_go_within_two_ticks(
     blocked_seconds = _until_it_works(pair.source, "UPDATE orders SET total = 7 WHERE id = 700")
     # a tick's own work comes on top of the interval
     assert blocked_seconds < 2 * REFRESH_SECONDS + 1
-    problems = _wait_problems(running, {'table "public"."orders"'})
+    problems = _wait_problems(running, "replica_identity", ("orders",))
     assert "REPLICA IDENTITY" in problems['table "public"."orders"']["fix"]
     assert running.fetch("/cutover/orders")[0] == 503
 
@@ -164,15 +165,15 @@ def test_a_table_that_loses_its_identity_is_let_go_within_two_ticks(
 PUBLISHED = "SELECT count(*) FROM pg_publication_tables WHERE tablename = '{}'"
 
 
-def _problems(document: Any) -> dict[str, Any]:
-    return {problem["object"]: problem for problem in document["problems"]}
-
-
-def _wait_problems(running: Daemon, objects: set[str]) -> dict[str, Any]:
-    """Wait until exactly these objects are problems, beside the daemon's own failed actions."""
-    path = "/status/orders/shop"
-    found = running.wait(lambda d: objects <= _problems(d).keys(), f"problems {objects}", path)
-    return _problems(found)
+def _wait_problems(running: Daemon, check: str, tables: tuple[str, ...]) -> dict[str, Any]:
+    """Wait until a check has found all of these tables, in one report."""
+    objects = {f'table "public"."{name}"' for name in tables}
+    found = running.wait(
+        lambda d: objects <= problems_of(d, check).keys(),
+        f"{check} of {objects}",
+        "/status/orders/shop",
+    )
+    return problems_of(found, check)
 
 
 def _missed(document: Any) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.e2e import shop
-from tests.fixtures.daemon import Daemon, orders
+from tests.fixtures.daemon import Daemon, orders, problems_of
 from tests.fixtures.servers import PairFactory
 
 CUSTOMERS, STOCK = 'table "public"."customers"', 'table "public"."Großes Lager"'
@@ -23,8 +23,7 @@ HARMLESS = ("TRUNCATE logged", "VACUUM (FULL) orders")
 
 
 def rows_differ(document: Any) -> dict[str, dict[str, str]]:
-    found = (p for p in document["problems"] if p["id"].startswith("rows_differ:"))
-    return {problem["object"]: problem for problem in found}
+    return problems_of(document, "rows_differ")
 
 
 def gate(document: Any) -> str:

@@ -21,7 +21,7 @@ from pgmigrator.postgres.children import find_tools
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.pair import DatabasePair
 from tests.e2e import shop
-from tests.fixtures.daemon import Daemon, orders
+from tests.fixtures.daemon import Daemon, orders, problems_of
 from tests.fixtures.databases import create_database, execute
 from tests.fixtures.providers import Postgres
 from tests.fixtures.servers import PairFactory
@@ -242,8 +242,4 @@ def failing(document: Any) -> dict[str, str]:
 
 
 def fixes(document: Any) -> dict[str, str]:
-    return {
-        problem["object"]: problem["fix"]
-        for problem in document["problems"]
-        if problem["id"].startswith("security_labels:")
-    }
+    return {thing: p["fix"] for thing, p in problems_of(document, "security_labels").items()}
