@@ -1,7 +1,7 @@
 """From what was observed and decided to what is shown: one database's part of the report."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgmigrator.core import late, plan
 from pgmigrator.core.history import (
@@ -154,16 +154,8 @@ def report(summary: Summary) -> DatabaseReport:
     """Put one database's part of the report together."""
     obs, history = summary.obs, summary.history
     both = obs.source is not None and obs.destination is not None
-    return DatabaseReport(
-        mapping=obs.mapping,
-        name=obs.database,
-        phase=history.phase,
-        phase_since=history.phase_since,
-        observed_at=obs.at,
-        ready=history.ready,
-        ready_since=history.ready_since,
-        ready_changed_at=history.ready_changed_at,
-        reason=summary.reason,
+    return replace(
+        unsettled(obs, history, summary.reason),
         gates=summary.gates,
         problems=open_problems(history, summary.problems),
         replication=_replication(obs, history),

@@ -92,7 +92,7 @@ class Observer:
         self.source_roles: Roles | None = None
         self._refresh = refresh_interval_seconds
         self._timed = timed
-        self._fresh = max(3 * refresh_interval_seconds, 15.0)
+        self._fresh = Policy(refresh_interval_seconds=refresh_interval_seconds).fresh_seconds
         self._sessions = Sessions()
         self._schedules: dict[str, _Schedules] = {}
         self._roles: Scheduled[tuple[RoleDifference, ...]] = Scheduled(
