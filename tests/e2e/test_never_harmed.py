@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
+
 from pgmigrator.demo.servers import Server
 from tests.e2e import shop
 from tests.fixtures.daemon import Daemon, orders, problems_of
@@ -144,7 +146,13 @@ def test_a_table_that_loses_its_identity_is_let_go_within_two_ticks(
     running = daemon(orders(pair), PGMIGRATOR_REFRESH_INTERVAL_SECONDS=str(REFRESH_SECONDS))
     running.start()
     running.wait_phase("ready")
-    shop.execute(pair.source, "ALTER TABLE orders DROP CONSTRAINT orders_pkey")
+    drop_key = "ALTER TABLE orders DROP CONSTRAINT orders_pkey"
+    with _locked_right_after(pair.source, drop_key):
+        running.wait(_locked_out, "a lock in the way", "/status/orders/shop")
+        # it is asked for in every tick, and sequences are followed all the same
+        shop.execute(pair.source, "SELECT setval('cached', 7000)")
+        _wait_sequence(running, pair.destination, 7000)
+        assert _locked_out(running.database("shop"))
     blocked_seconds = _until_it_works(pair.source, "UPDATE orders SET total = 7 WHERE id = 700")
     # a tick's own work comes on top of the interval
     assert blocked_seconds < 2 * REFRESH_SECONDS + 1
@@ -160,6 +168,31 @@ def test_a_table_that_loses_its_identity_is_let_go_within_two_ticks(
         assert running.fetch("/cutover/orders")[0] == 503
     status, outcome = running.post("switch", timeout_seconds=5)
     assert status == 409, outcome
+
+
+@contextmanager
+def _locked_right_after(server: Server, statement: str) -> Iterator[None]:
+    """Run a statement, and hold a lock on its table as VACUUM does, from its commit on."""
+    with psycopg.connect(server.dsn("shop")) as holder:
+        with psycopg.connect(server.dsn("shop")) as connection:
+            connection.execute(statement)
+            holder.execute("SELECT")
+            holder.pgconn.send_query(b"LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE")
+            time.sleep(0.1)  # first in the queue
+        while holder.pgconn.get_result() is not None:
+            pass
+        yield
+
+
+def _locked_out(document: Any) -> bool:
+    return any("a lock keeps us from" in p["reason"] for p in document["problems"])
+
+
+def _wait_sequence(running: Daemon, server: Server, at_least: int) -> None:
+    value = "SELECT last_value FROM cached"
+    running.wait(
+        lambda _: shop.value(server, value) >= at_least, "the sequence", "/status/orders/shop"
+    )
 
 
 PUBLISHED = "SELECT count(*) FROM pg_publication_tables WHERE tablename = '{}'"

@@ -20,7 +20,10 @@ def decided(obs: Observation) -> Decision:
     """Decide, and let nothing through that is not safe."""
     decision = decide(obs, find_problems(obs))
     for offer in decision.offers:
-        assert_safe(offer, obs)
+        assert_safe(offer, obs if may_start(offer, obs) else replace(obs, running=frozenset()))
+    if decision.action is not None and decision.beside is not None:
+        then = obs.running | {decision.action.kind}
+        assert_safe(decision.beside, replace(obs, running=then))
     assert decision.beside is None or decision.beside in decision.offers
     startable = [offer for offer in decision.offers if may_start(offer, obs)]
     assert decision.action == (startable[0] if startable else None)

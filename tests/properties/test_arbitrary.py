@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pgmigrator.core import actions as a
-from pgmigrator.core.decide import URGENT, Decision, decide
+from pgmigrator.core.decide import BRIEF, URGENT, Decision, decide
 from pgmigrator.core.gates import GATE_NAMES, evaluate
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Baseline, Observation, Phase
@@ -81,7 +81,16 @@ def test_decide_is_total_and_deterministic(obs: Observation) -> None:
 @given(observations)
 def test_whatever_is_offered_is_safe(obs: Observation) -> None:
     for offer in decided(obs).offers:
-        assert_safe(offer, obs)
+        assert_safe(offer, replace(obs, running=frozenset()))
+
+
+@given(observations)
+def test_whatever_starts_is_safe_beside_what_is_under_way(obs: Observation) -> None:
+    decision = decided(obs)
+    for action in (decision.action, decision.beside):
+        if action is not None:
+            assert_safe(action, obs)
+            obs = replace(obs, running=obs.running | {action.kind})
 
 
 @given(observations)
@@ -96,7 +105,15 @@ def test_what_runs_or_waits_is_not_started(obs: Observation) -> None:
     assert action is not None
     assert action.kind not in obs.running
     assert action.kind not in obs.waiting - URGENT
-    assert not obs.running or action.kind in URGENT | {"SynchronizeSequences"}
+    assert not obs.running or action.kind in URGENT | BRIEF
+
+
+@given(obs=observations, waiting=st.sampled_from(sorted(URGENT)))
+def test_what_waits_for_locks_holds_up_nothing_brief(obs: Observation, waiting: str) -> None:
+    alone, beside = (decided(replace(obs, running=frozenset(kinds))) for kinds in ((), {waiting}))
+    brief = [o for o in alone.offers if o.kind in BRIEF and o.kind not in obs.waiting]
+    started = {beside.action, beside.beside}
+    assert not brief or brief[0] in started
 
 
 @given(observations)

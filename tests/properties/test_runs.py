@@ -219,12 +219,17 @@ def test_a_death_while_a_table_is_copied_anew_heals(
     completed(daemon)
 
 
+def but_sequences(daemon: Daemon) -> list[str]:
+    """What was done, but for what goes on beside it."""
+    return [kind for kind in daemon.actions if kind != "SynchronizeSequences"]
+
+
 def test_a_lost_identity_leaves_the_publication_at_once_and_never_returns() -> None:
     daemon = Daemon(FRESH)
     daemon.run(Phase.READY)
     daemon.world = b.change(daemon.world, {"source.tables.0.identity_usable": False})
     daemon.tick()
-    assert daemon.actions[-1] == "DropFromPublication"
+    assert but_sequences(daemon)[-1] == "DropFromPublication"
     daemon.world = b.change(daemon.world, {"source.tables.0.identity_usable": True})
     for _ in range(20):
         daemon.tick()
@@ -265,6 +270,6 @@ def test_a_slot_that_keeps_too_much_is_dropped_and_the_copy_has_failed() -> None
     daemon.world = b.change(daemon.world, {"source.slot.retained_bytes": 2**50})
     daemon.tick(dies_at=1)
     daemon.tick()
-    assert daemon.actions[-2:] == ["DropSlot", "DropSlot"]
+    assert but_sequences(daemon)[-2:] == ["DropSlot", "DropSlot"]
     daemon.tick()
     assert daemon.phases[-1] is Phase.FAILED

@@ -131,6 +131,7 @@ def lacking(kind: str) -> Measured[tuple[SchemaItem, ...]]:
 
 
 Case = tuple[Observation, dict[str, object], Phase, a.Action | None]
+DROPPING = frozenset({"DropFromPublication"})
 CASES: list[Case] = [
     # nothing is known
     (FRESH, {"destination": None}, Phase.UNKNOWN, None),
@@ -517,6 +518,13 @@ CASES: list[Case] = [
         Phase.CATCHING_UP,
         a.DropFromPublication(JUST_ITEMS),
     ),
+    # and what is brief does not wait for it: it may be at that for hours
+    *(
+        (STREAMING, BEHIND | {"running": under_way}, Phase.CATCHING_UP, a.SynchronizeSequences())
+        for under_way in (DROPPING, frozenset({"DropSlot"}), DROPPING | {"VerifyRowCounts"})
+    ),
+    (STREAMING, CAME | {"running": DROPPING}, Phase.CATCHING_UP, None),
+    (STREAMING, BEHIND | {"running": DROPPING | {"RenameTables"}}, Phase.CATCHING_UP, None),
     # the end
     (SWITCHED, {}, Phase.SWITCHED, None),
     (SWITCHED, BEHIND, Phase.SWITCHED, None),
@@ -634,7 +642,17 @@ def test_a_copy_that_is_held_back_says_so(
     assert throttles(change(base, {"environment.copying_databases": copying})) == expected
 
 
-@pytest.mark.parametrize("kind", ["RestoreRest", "RestoreTables", "VerifyRowCounts"])
+def test_sequences_are_followed_in_the_tick_that_asks_for_a_lock() -> None:
+    changed = change(STREAMING, LOST_IDENTITY | BEHIND)
+    decision = decide(changed, find_problems(changed))
+    assert decision.action == a.DropFromPublication(JUST_ITEMS)
+    assert decision.beside == a.SynchronizeSequences()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["RestoreRest", "RestoreTables", "VerifyRowCounts", "DropFromPublication", "DropSlot"],
+)
 def test_what_a_crash_would_forget_is_noted_beside_what_may_take_hours(kind: str) -> None:
     under_way: dict[str, object] = {"running": frozenset({kind})}
     started = change(STREAMING, under_way | {"destination.source_start": NOW})
@@ -642,3 +660,5 @@ def test_what_a_crash_would_forget_is_noted_beside_what_may_take_hours(kind: str
     assert decide(started, ()).held_up is None
     counted = change(STREAMING, under_way | {"conflicts": Conflicts({}, NOW)})
     assert decide(counted, ()).action == a.RememberConflicts()
+    stopped = change(by_inserts(), under_way | {"source.counting_since": ""})
+    assert decide(stopped, ()).action == a.ForgetCounts()

@@ -6,7 +6,7 @@ from pgmigrator.core import actions as a
 from pgmigrator.core.marker import ServerIdentity, Step
 from pgmigrator.core.model import Measured, Observation, PartitionedTable, RoleDifference
 from pgmigrator.core.names import TableName
-from pgmigrator.core.safety import CLAIMS, assert_safe
+from pgmigrator.core.safety import BRIEF, CLAIMS, PROTECTING, assert_safe
 from pgmigrator.errors import InvariantBroken
 from tests.unit.builders import (
     ITEMS,
@@ -152,6 +152,7 @@ WITH_SOURCE = SAFE[:25]
 
 KNOWN = "no action starts while a server that it needs is unknown"
 NAMED = "no action starts before its names are known"
+BESIDE = "only what is brief or protects starts beside another"
 NEWER = "a newer daemon's database is left alone"
 LEFT_ALONE = "a switched destination is left alone"
 ASKED = "only what was asked for is removed"
@@ -228,6 +229,12 @@ UNSAFE: list[tuple[str, a.Action, Observation, dict[str, object]]] = [
     (KNOWN, a.BeginCompletion(), SWITCHED, {"destination": None}),
     (KNOWN, a.RemoveReplication(), COMPLETING, {"destination": None}),
     *((NAMED, action, obs, {**facts, "names": None}) for action, obs, facts in SAFE),
+    *(
+        (BESIDE, action, obs, facts | {"running": frozenset({"DropFromPublication"})})
+        for action, obs, facts in SAFE
+        if not isinstance(action, PROTECTING + BRIEF)
+    ),
+    (BESIDE, a.DropSlot(), STREAMING, {"running": frozenset({"DropSlot"})}),
     (NEWER, a.AdoptDatabase(), FRESH, {"destination.newer_marker": "format 2"}),
     (NEWER, a.SynchronizeSequences(), STREAMING, {"destination.newer_marker": "format 2"}),
     (NEWER, a.RemoveReplication(), COMPLETING, {"destination.newer_marker": "format 2"}),
@@ -368,6 +375,12 @@ def test_an_action_passes_where_it_belongs(
     action: a.Action, obs: Observation, changes: dict[str, object]
 ) -> None:
     assert_safe(action, change(obs, changes))
+
+
+@pytest.mark.parametrize("under_way", ["RestoreRest", "VerifyRowCounts", "DropFromPublication"])
+@pytest.mark.parametrize("action", [a.SynchronizeSequences(), a.RememberStart(), a.DropSlot()])
+def test_what_is_brief_or_protects_passes_beside_another(action: a.Action, under_way: str) -> None:
+    assert_safe(action, change(STREAMING, {"running": frozenset({under_way})}))
 
 
 @pytest.mark.parametrize(("claim", "action", "obs", "changes"), UNSAFE)

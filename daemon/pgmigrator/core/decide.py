@@ -22,14 +22,11 @@ from pgmigrator.core.report import Throttle
 
 #: these protect the source and start whatever else is under way
 URGENT = frozenset({"DropFromPublication", "DropSlot"})
-#: these may start while one of those is under way
-_LONG = frozenset({"VerifyRowCounts", "RestoreRest", "RestoreTables"})
-BESIDE = {
-    "RememberStart": _LONG,
-    "RememberConflicts": _LONG,
-    "SynchronizeSequences": _LONG,
-}
-#: may take hours, and is simply begun anew: it gives way to what must not wait so long
+#: may take hours
+LONG = frozenset({"VerifyRowCounts", "RestoreRest", "RestoreTables"})
+#: take a moment, and may start beside what may wait or take long: sequences, and notes of ours
+BRIEF = frozenset({"RememberStart", "RememberConflicts", "ForgetCounts", "SynchronizeSequences"})
+#: is simply begun anew: it gives way to what must not wait for hours
 COUNTS = frozenset({"VerifyRowCounts"})
 #: what waits for a count: it is due again and again, or comes in every tick
 _PATIENT = COUNTS | {"RestoreRest"}
@@ -63,7 +60,7 @@ def decide(obs: Observation, problems: tuple[Problem, ...]) -> Decision:
     beside = None
     if action is not None:
         then = replace(obs, running=obs.running | {action.kind})
-        companions = (offer for offer in offers if offer.kind in BESIDE and may_start(offer, then))
+        companions = (offer for offer in offers if offer.kind in BRIEF and may_start(offer, then))
         beside = next(companions, None)
     return replace(
         decision, offers=offers, action=action, beside=beside, held_up=_held_up(offers, obs)
@@ -74,7 +71,7 @@ def _held_up(offers: tuple[a.Action, ...], obs: Observation) -> a.Action | None:
     if not obs.running & COUNTS:
         return None
     without = replace(obs, running=obs.running - COUNTS)
-    waiting = (o for o in offers if o.kind not in _PATIENT | URGENT | BESIDE.keys())
+    waiting = (o for o in offers if o.kind not in _PATIENT | URGENT | BRIEF)
     return next((o for o in waiting if may_start(o, without)), None)
 
 
@@ -86,7 +83,7 @@ def may_start(action: a.Action, obs: Observation) -> bool:
         return True  # while it waits, the application's statements fail or the disk fills
     if action.kind in obs.waiting:
         return False
-    return obs.running <= BESIDE.get(action.kind, frozenset())
+    return not obs.running or (action.kind in BRIEF and obs.running <= LONG | URGENT)
 
 
 def _urgent(obs: Observation) -> tuple[a.Action, ...]:

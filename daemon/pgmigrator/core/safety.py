@@ -22,6 +22,8 @@ AFTER_SWITCH = (
 )
 #: what protects the source: it asks nothing of the destination
 PROTECTING = (a.DropSlot, a.DropFromPublication)
+#: sequences and notes of ours, which touch nothing that another action does
+BRIEF = (a.RememberStart, a.RememberConflicts, a.ForgetCounts, a.SynchronizeSequences)
 #: what needs no answer of the source
 WITHOUT_SOURCE = (a.DisableSubscription, a.BeginCompletion, a.RemoveReplication)
 
@@ -38,6 +40,12 @@ def _sides_are_known(action: a.Action, obs: Observation) -> bool:
 
 def _names_are_known(_: a.Action, obs: Observation) -> bool:
     return obs.names is not None
+
+
+def _what_is_under_way_is_left_alone(action: a.Action, obs: Observation) -> bool:
+    return not obs.running or (
+        action.kind not in obs.running and isinstance(action, PROTECTING + BRIEF)
+    )
 
 
 def _newer_marker_is_left_alone(action: a.Action, obs: Observation) -> bool:
@@ -432,6 +440,7 @@ def _steps(obs: Observation) -> frozenset[Step]:
 CLAIMS: tuple[tuple[str, Claim], ...] = (
     ("no action starts while a server that it needs is unknown", _sides_are_known),
     ("no action starts before its names are known", _names_are_known),
+    ("only what is brief or protects starts beside another", _what_is_under_way_is_left_alone),
     ("a newer daemon's database is left alone", _newer_marker_is_left_alone),
     ("a switched destination is left alone", _switched_destination_is_left_alone),
     ("only what was asked for is removed", _removal_only_when_asked),

@@ -7,7 +7,7 @@ is never believed: the next observation reads it back from the catalogs.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -44,7 +44,7 @@ class Actor:
 
         :raises InvariantBroken: it would break an invariant; nothing was started.
         """
-        assert_safe(action, obs)
+        assert_safe(action, replace(obs, running=frozenset(unit.running)))
         task = asyncio.create_task(self._run(unit, action, obs), name=action.kind)
         unit.running[action.kind] = task
 
