@@ -1,12 +1,13 @@
 """TABLESPACES: everything comes into those of the same names, or all into the default one."""
 
+import re
 from collections.abc import Callable
 
 import psycopg
 
 from pgmigrator.demo.servers import Server
 from tests.e2e import shop
-from tests.fixtures.daemon import Daemon, mapping, orders
+from tests.fixtures.daemon import Daemon, mapping, orders, problems_of
 from tests.fixtures.servers import Pair, PairFactory
 
 SPACES = ("fast", 'Big ""disk"" ☃', "home")
@@ -60,6 +61,9 @@ ADOPTED = (
     "CREATE TABLE k (id int PRIMARY KEY) TABLESPACE home",
     "CREATE TABLE l (id int PRIMARY KEY USING INDEX TABLESPACE home) TABLESPACE fast",
     "CREATE TABLE m (id int PRIMARY KEY)",
+    "CREATE TABLE n (id int, PRIMARY KEY (id) USING INDEX TABLESPACE fast)"
+    " PARTITION BY RANGE (id) TABLESPACE fast",
+    "CREATE TABLE n_1 PARTITION OF n DEFAULT",
 )
 
 
@@ -111,6 +115,7 @@ def test_everything_comes_into_its_own_tablespace_or_all_into_the_default_one(
         database="postgres",
     )
     running.start()
+    _partitioned_refused(pair, running)
     for name in ("orders", "plain"):
         running.wait_phase("ready", mapping_name=name)
 
@@ -131,6 +136,10 @@ def test_everything_comes_into_its_own_tablespace_or_all_into_the_default_one(
         "i l_pkey home",
         "r m -",
         "i m_pkey -",
+        "p n -",
+        "r n_1 -",
+        "i n_1_pkey -",
+        "I n_pkey -",
     ]
     _mended(pair, running)
     _in_default(pair, running)
@@ -159,6 +168,23 @@ def _blocked(pair: Pair, running: Daemon) -> None:
     assert shop.value(pair.destination, exist, "postgres") == 0
     spaces = "SELECT count(*) FROM pg_tablespace"
     assert shop.value(pair.destination, spaces, "postgres") == 2
+
+
+def _partitioned_refused(pair: Pair, running: Daemon) -> None:
+    """PostgreSQL creates none that names its database's own tablespace: that is said before."""
+    found = running.wait(
+        lambda d: len(problems_of(d, "partitioned_tablespaces")) == 2,
+        "what PostgreSQL would refuse",
+        "/status/orders/adopted",
+    )
+    assert found["phase"] == "blocked"
+    assert places(pair.destination, "adopted") == "fast\nNone"
+    refused = problems_of(found, "partitioned_tablespaces")
+    assert refused.keys() == {"table public.n", "index public.n_pkey"}
+    for problem in refused.values():
+        assert 'ALTER DATABASE "adopted" SET TABLESPACE pg_default;' in problem["fix"]
+        [statement] = re.findall(r"ALTER (?:TABLE|INDEX) [^;]+;", problem["fix"])
+        shop.execute(pair.source, statement, database="adopted")
 
 
 def _mended(pair: Pair, running: Daemon) -> None:

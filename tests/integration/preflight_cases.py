@@ -118,6 +118,8 @@ BIG = (
     " 'cat > /dev/null; truncate --size=1G ' || pg_relation_filepath('big')); END $$",
 )
 
+FAST = ("SET allow_in_place_tablespaces = on", "CREATE TABLESPACE \"Fast\" LOCATION ''")
+
 UNDER_WAY = (Step.SCHEMA_DONE, Step.SUBSCRIBED)
 
 SERVERS = (
@@ -580,11 +582,7 @@ CONDITIONS = (
             check="tablespaces",
             severity=severity,
             object='tablespace "Fast"',
-            here=(
-                "SET allow_in_place_tablespaces = on",
-                "CREATE TABLESPACE \"Fast\" LOCATION ''",
-                'CREATE TABLE t (i int PRIMARY KEY) TABLESPACE "Fast"',
-            ),
+            here=(*FAST, 'CREATE TABLE t (i int PRIMARY KEY) TABLESPACE "Fast"'),
             daemon={f"{MAPPING}TABLESPACES": setting},
             undo_here=("DROP TABLE t", 'DROP TABLESPACE "Fast"'),
             marked=marked,
@@ -595,6 +593,45 @@ CONDITIONS = (
             (DEGRADES, "keep", UNDER_WAY, "MAPPINGS__ORDERS__TABLESPACES=default"),
             (NOTE, "default", None, "SET TABLESPACE"),
         )
+    ),
+    *(
+        Case(
+            check="partitioned_tablespaces",
+            severity=BLOCKS,
+            object=named,
+            here=(
+                *FAST,
+                "CREATE TABLE whole (i int) PARTITION BY LIST (i)",
+                "CREATE INDEX by_i ON whole (i)",
+                f'ALTER {named} SET TABLESPACE "Fast"',
+            ),
+            there=(*FAST, f'CREATE DATABASE {QUOTED} TEMPLATE template0 TABLESPACE "Fast"'),
+            undo_here=("DROP TABLE whole", 'DROP TABLESPACE "Fast"'),
+            undo_there=(f"DROP DATABASE {QUOTED}", 'DROP TABLESPACE "Fast"'),
+            mend_here=mend_here,
+            mend_there=mend_there,
+        )
+        for named, mend_here, mend_there in (
+            ("table public.whole", "", f"ALTER DATABASE {QUOTED} SET TABLESPACE pg_default;"),
+            ("index public.by_i", "ALTER INDEX public.by_i SET TABLESPACE pg_default;", ""),
+        )
+    ),
+    *(
+        Case(
+            check="partitioned_tablespaces",
+            severity=severity,
+            object="table public.whole",
+            here=(
+                "CREATE TABLE whole (i int) PARTITION BY LIST (i)",
+                # as after ALTER DATABASE ... SET TABLESPACE
+                "SET allow_system_table_mods = on; UPDATE pg_class SET reltablespace ="
+                " (SELECT dattablespace FROM pg_database WHERE datname = current_database())"
+                " WHERE relname = 'whole'",
+            ),
+            marked=marked,
+            says="SET TABLESPACE pg_default;",
+        )
+        for severity, marked in ((BLOCKS, None), (DEGRADES, UNDER_WAY))
     ),
     Case(
         check="everywhere_settings",

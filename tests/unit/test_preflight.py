@@ -8,6 +8,7 @@ from pgmigrator.core.conditions import (
     CollationVersion,
     DestinationConditions,
     ExtensionRows,
+    PlacedRelation,
     Setting,
     SharedLabel,
     SourceConditions,
@@ -109,6 +110,14 @@ MISSING = spaces(whole=False, pg_default="usable")
 UNUSABLE = spaces(whole=False, pg_default="usable", fast="")
 WHOLE = spaces(whole=True, pg_default="usable")
 ALL_IN_DEFAULT: dict[str, object] = {"policy.tablespaces": "default"}
+
+IN_FAST = here(
+    placed_partitioned=(PlacedRelation(object="public.i", kind="INDEX", tablespace="fast"),)
+)
+FAST_HERE: dict[str, object] = {"source.database.tablespace": "fast"}
+FAST_THERE: dict[str, object] = {
+    "destination.database": change(database(20_000), {"tablespace": "fast"})
+}
 
 DRIFT = Measured(
     (SchemaItem(object=str(ORDERS), kind="column", definition="a int", missing=True),), NOW, 60
@@ -512,6 +521,10 @@ FIRES: list[Case] = [
     ("tablespaces", BLOCKS, "tablespace fast", FRESH, WHOLE),
     ("tablespaces", DEGRADES, "tablespace fast", STREAMING, MISSING),
     ("tablespaces", NOTE, "tablespace fast", FRESH, MISSING | ALL_IN_DEFAULT),
+    ("partitioned_tablespaces", BLOCKS, "index public.i", FRESH, IN_FAST | FAST_HERE),
+    ("partitioned_tablespaces", BLOCKS, "index public.i", FRESH, IN_FAST | FAST_THERE),
+    ("partitioned_tablespaces", BLOCKS, "index public.i", EMPTY, IN_FAST | FAST_THERE),
+    ("partitioned_tablespaces", DEGRADES, "index public.i", STREAMING, IN_FAST | FAST_THERE),
     (
         "everywhere_settings",
         NOTE,
@@ -633,6 +646,16 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     # an adopted database stays where it is
     ("tablespaces", FRESH, WHOLE | {"destination.database": database()}),
     ("tablespaces", STREAMING, MISSING | ALL_IN_DEFAULT),
+    ("partitioned_tablespaces", FRESH, IN_FAST),
+    ("partitioned_tablespaces", FRESH, IN_FAST | FAST_HERE | {"destination.database": database()}),
+    ("partitioned_tablespaces", FRESH, IN_FAST | FAST_THERE | ALL_IN_DEFAULT),
+    ("partitioned_tablespaces", SWITCHED, IN_FAST | FAST_THERE),
+    # what is there was created before it named that tablespace
+    (
+        "partitioned_tablespaces",
+        STREAMING,
+        IN_FAST | FAST_THERE | there(partitioned_names=thing("public.i")),
+    ),
     ("leftovers", SWITCHED, {}),
     ("slot_gone_after_switch", SWITCHED, {}),
     ("blocks_source", STREAMING, {"source.blocked_sessions": 0}),

@@ -45,6 +45,16 @@ class UsedTablespace(Thing):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedRelation:
+    """A relation that names its tablespace."""
+
+    object: str
+    #: as in ALTER: TABLE or INDEX
+    kind: str
+    tablespace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SharedLabel(Thing):
     """A security label of a role or of the database; the detail is its text."""
 
@@ -81,6 +91,7 @@ class SourceConditions:
     event_triggers: tuple[Thing, ...] = ()
     path_functions: tuple[Thing, ...] = ()
     tablespaces: tuple[UsedTablespace, ...] = ()
+    placed_partitioned: tuple[PlacedRelation, ...] = ()
     #: those of ALTER ROLE ALL, by name
     everywhere_settings: tuple[Thing, ...] = ()
     time_zones: tuple[Thing, ...] = ()
@@ -106,6 +117,7 @@ class DestinationConditions:
     subscriptions: tuple[Thing, ...] = ()
     #: the detail says whether our role may create objects there: "usable" or ""
     tablespace_names: tuple[Thing, ...] = ()
+    partitioned_names: tuple[Thing, ...] = ()
     time_zone_names: tuple[Thing, ...] = ()
     compression_methods: tuple[Thing, ...] = ()
     extension_rows: tuple[ExtensionRows, ...] = ()

@@ -199,6 +199,8 @@ class DatabaseProperties:
     ctype: str
     locale_provider: str
     locale: str
+    #: its default one, quoted where that is needed
+    tablespace: str = "pg_default"
     #: extension -> version installed
     extensions: Mapping[str, str] = field(default_factory=dict)
 

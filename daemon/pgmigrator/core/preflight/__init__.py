@@ -13,6 +13,7 @@ from pgmigrator.core.preflight import (
     course,
     databases,
     identity,
+    partitioned,
     servers,
     tables,
 )
@@ -22,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     *servers.CHECKS,
     *databases.CHECKS,
     *conditions.CHECKS,
+    *partitioned.CHECKS,
     *collations.CHECKS,
     *identity.CHECKS,
     *tables.CHECKS,
