@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Callable
 
 import psycopg
+import pytest
 
 from tests.e2e import shop
-from tests.fixtures.daemon import Daemon, orders
+from tests.fixtures.daemon import Daemon, orders, problems_of
 from tests.fixtures.servers import Pair, PairFactory
 
 #: what is done to the source, and what is then wrong: a kind and how its object begins
@@ -101,6 +102,24 @@ SELECT concat_ws(' ', rolcanlogin, rolinherit, rolconnlimit, rolpassword,
 """
 
 
+def _closed_to_applications(pair: Pair, running: Daemon) -> None:
+    """Nobody but superusers gets into the source; we do, and so does a new walsender."""
+    shop.execute(pair.source, "ALTER DATABASE shop CONNECTION LIMIT 0")
+    with pytest.raises(psycopg.OperationalError, match="too many connections"):
+        psycopg.connect(pair.source.dsn("shop", user="auditor", password="known"))
+    running.wait(
+        lambda d: problems_of(d, "closed_database").keys() == {"database shop"},
+        "a note of the limit",
+        "/status/orders/shop",
+    )
+    running.wait_ticks(4)
+    document = running.wait_phase("ready")
+    assert drift(document["databases"][0]) == []
+    limit = "SELECT datconnlimit FROM pg_database WHERE datname = 'shop'"
+    assert shop.value(pair.destination, limit) == -1
+    shop.execute(pair.source, "SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+
+
 def test_a_role_that_came_later_arrives_by_itself(
     fresh_pair: PairFactory, daemon: Callable[..., Daemon]
 ) -> None:
@@ -133,6 +152,7 @@ def test_a_role_that_came_later_arrives_by_itself(
     owner = "SELECT relowner::regrole::text FROM pg_class WHERE relname = 'audits'"
     assert shop.value(pair.destination, owner) == "team"
 
+    _closed_to_applications(pair, running)
     # from the switch on, the destination is the application's
     status, outcome = running.post("switch")
     assert status == 200, outcome

@@ -414,6 +414,20 @@ DATABASES = (
         },
         says='\\password "Odd"',
     ),
+    *(
+        Case(
+            check="closed_database",
+            severity=NOTE,
+            object=f"database {DATABASE}",
+            here=(f"ALTER DATABASE {QUOTED} CONNECTION LIMIT 0",),
+            inside=inside,
+            says=f"on the destination: ALTER DATABASE {QUOTED} CONNECTION LIMIT {says};",
+        )
+        for inside, says in (
+            ((), "0"),
+            ((f"ALTER DATABASE {QUOTED} CONNECTION LIMIT 0",), "-1"),
+        )
+    ),
     Case(
         check="lock_table",
         severity=BLOCKS,

@@ -409,6 +409,27 @@ async def test_a_later_comment_and_connection_limit_are_differences(ends: Ends) 
         assert await fingerprint.compare(here, there) == ()
 
 
+async def test_a_source_that_is_closed_for_the_cutover_does_not_close_the_destination(
+    ends: Ends,
+) -> None:
+    """It keeps the limit that it got, whatever the source's becomes by that."""
+    await ends.create()
+    for limit, differing, kept in ((77, 1, 77), (0, 0, 77), (-1, 1, -1), (0, 0, -1)):
+        execute(
+            ends.servers[0].dsn(),
+            SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(Identifier(NAME), limit),
+        )
+        async with (
+            session(ends.source, NAME, "test") as here,
+            session(ends.destination, NAME, "test") as there,
+        ):
+            assert len(await fingerprint.compare(here, there)) == differing
+        assert await done(ends, created=True) == ()
+        found = properties(ends.servers[1])
+        assert found is not None
+        assert found[5] == kept
+
+
 async def test_an_adopted_database_keeps_what_it_has(ends: Ends) -> None:
     create_like_source(ends)
     name = Identifier(NAME)

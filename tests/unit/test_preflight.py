@@ -111,6 +111,7 @@ UNUSABLE = spaces(whole=False, pg_default="usable", fast="")
 WHOLE = spaces(whole=True, pg_default="usable")
 ALL_IN_DEFAULT: dict[str, object] = {"policy.tablespaces": "default"}
 
+CLOSED: dict[str, object] = {"source.database.connection_limit": 0}
 IN_FAST = here(
     placed_partitioned=(PlacedRelation(object="public.i", kind="INDEX", tablespace="fast"),)
 )
@@ -291,6 +292,8 @@ FIRES: list[Case] = [
     ("role_collisions", BLOCKS, "role app", FRESH, COLLIDING | {"roles": OTHER_COMMENT}),
     ("role_collisions", NOTE, "role app", FRESH, COLLIDING | {"policy.role_conflicts": "merge"}),
     ("lock_table", BLOCKS, "shop", FRESH, {"source.tables": MANY}),
+    ("closed_database", NOTE, "database shop", FRESH, CLOSED),
+    ("closed_database", NOTE, "database shop", STREAMING, CLOSED),
     (
         "lock_table",
         BLOCKS,
@@ -630,6 +633,8 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ),
     ("late_writes", SWITCHED, {"source.late_writes": None}),
     ("lock_table", FRESH, {"source.tables": MANY[:1600]}),
+    ("closed_database", STREAMING, {"source.database.connection_limit": 1}),
+    ("closed_database", SWITCHED, CLOSED),
     (
         "lock_table",
         FRESH,

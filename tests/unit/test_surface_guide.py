@@ -93,6 +93,8 @@ def test_it_names_this_mapping_and_its_servers() -> None:
         "usename IN ('app', 'worker''s')",
         'ALTER DATABASE "shop" SET default_transaction_read_only = on;',
         'ALTER DATABASE "shop" RESET default_transaction_read_only;',
+        'ALTER DATABASE "shop" CONNECTION LIMIT 0;',
+        "CONNECTION LIMIT %s;', datname, datconnlimit)",
         "setting LIKE 'default_transaction_read_only=%'",
         "slot_name ~ '^pgmigrator_orders_[0-9]+_[0-9a-f]{8}$'",
         "'pgmigrator_orders', 'pgmigrator_orders_insert_only'",

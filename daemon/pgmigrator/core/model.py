@@ -201,6 +201,8 @@ class DatabaseProperties:
     locale: str
     #: its default one, quoted where that is needed
     tablespace: str = "pg_default"
+    #: -1: none; 0: superusers alone get in
+    connection_limit: int = -1
     #: extension -> version installed
     extensions: Mapping[str, str] = field(default_factory=dict)
 

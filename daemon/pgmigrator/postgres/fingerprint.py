@@ -81,6 +81,7 @@ async def compare(
         "maintain": oldest >= _MAINTAIN_SINCE,
         "spelling": _NOTHING if oldest >= _BARE_NAMES_SINCE else _QUALIFIED,
         "home": await _home(destination) if tablespaces else None,
+        "closed": await _closed(source) if created else False,
     }
     on_source = {**parameters, "held": None, "everywhere": True}
     held = Jsonb(await triggers.held(destination))
@@ -118,6 +119,15 @@ async def _home(destination: Connection) -> str:
     """Return where the destination keeps what has no tablespace of its own."""
     [row] = await fetch(destination, query("home"))
     return str(row["home"])
+
+
+async def _closed(source: Connection) -> bool:
+    """Tell whether the source's database is kept for superusers, as it is for the cutover."""
+    [row] = await fetch(
+        source,
+        "SELECT datconnlimit = 0 AS closed FROM pg_database WHERE datname = current_database()",
+    )
+    return bool(row["closed"])
 
 
 async def _ancestors(connection: Connection, names: Sequence[str]) -> dict[str, tuple[str, ...]]:

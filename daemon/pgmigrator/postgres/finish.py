@@ -26,6 +26,7 @@ OWN_SETTINGS = (
 )
 #: what the source gets for the cutover, and the destination must not have
 NOT_CARRIED = frozenset({"default_transaction_read_only"})
+CLOSED = 0
 
 
 async def finish(
@@ -118,7 +119,7 @@ def _properties(database: str, theirs: Read, ours: Read, *, created: bool) -> It
                 sql.Identifier(database), sql.Literal(wanted["comment"])
             ),
         )
-    if wanted["connection_limit"] != found["connection_limit"] and created:
+    if wanted["connection_limit"] not in (found["connection_limit"], CLOSED) and created:
         yield (
             _object("limit of", database),
             sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(

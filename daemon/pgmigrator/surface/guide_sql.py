@@ -54,6 +54,15 @@ def read_write(facts: Facts) -> str:
     return _alter(facts, "RESET default_transaction_read_only")
 
 
+def close(facts: Facts) -> str:
+    """Keep all but superusers out of the source's databases; first, what opens them again."""
+    ways_back = (
+        "SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s;', datname, datconnlimit)",
+        f"  FROM pg_database WHERE datname IN ({_in(facts.databases)});",
+    )
+    return code("sql", (*ways_back, *_altered(facts, "CONNECTION LIMIT 0")))
+
+
 def verify(facts: Facts) -> str:
     """What must be so on the destination after the switch."""
     return code(
@@ -96,10 +105,11 @@ def leftovers(facts: Facts) -> str:
 
 
 def _alter(facts: Facts, change: str) -> str:
-    return code(
-        "sql",
-        (f"ALTER DATABASE {quote_identifier(name)} {change};" for name in facts.databases),
-    )
+    return code("sql", _altered(facts, change))
+
+
+def _altered(facts: Facts, change: str) -> Iterable[str]:
+    return (f"ALTER DATABASE {quote_identifier(name)} {change};" for name in facts.databases)
 
 
 def _in(names: Iterable[str]) -> str:

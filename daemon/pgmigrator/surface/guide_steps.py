@@ -85,18 +85,25 @@ or `ROLLBACK PREPARED`:
 
 {sql.terminate(facts)}
 
-**If an application cannot be stopped**, you may make its database read-only by default. This is
-**your change to the source**: the daemon never makes it, and a dump of the source with `--create`
-will show it. It has limits: only new sessions obey, and any session may switch it off for itself,
-so it does not replace stopping them. Do it after the light is green, end the sessions as above, and
-keep the second block for going back. This setting is never carried over to the destination.
+**If an application cannot be stopped**, you may close its database, or make it read-only by
+default. Either is **your change to the source**: the daemon never makes it, and a dump of the
+source with `--create` will show it. Do it after the light is green, and end the sessions as above:
+only new ones obey. Neither is carried over to the destination.
+
+Closed, a database lets in superusers alone. The daemon and its replication go on, and the light
+stays. Keep what the first statement prints for going back:
+
+{sql.close(facts)}
+
+Read-only, it has more limits: any session may switch that off for itself, so it does not replace
+stopping them. Keep the second block for going back:
 
 {sql.read_only(facts)}
 
 {sql.read_write(facts)}
 
-Do not use `ALTER ROLE ... NOLOGIN`, `REVOKE CONNECT` or `CONNECTION LIMIT` for this: they change
-what the destination must have as well, and the light may go off."""
+Do not use `ALTER ROLE ... NOLOGIN`, `REVOKE CONNECT` or any other `CONNECTION LIMIT` than 0 for
+this: they change what the destination must have as well, and the light may go off."""
 
 
 def drain(facts: Facts) -> str:

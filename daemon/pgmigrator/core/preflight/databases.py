@@ -268,6 +268,31 @@ def role_collisions(obs: Observation) -> Iterator[Found]:
             yield severity, f"role {difference.role}", difference.reason, difference.fix
 
 
+@check("destination", NOTE)
+def closed_database(obs: Observation) -> Iterator[Found]:
+    """The source's database lets in others than superusers, or is closed for the cutover alone."""
+    assert obs.source is not None
+    assert obs.destination is not None
+    here, there = obs.source.database, obs.destination.database
+    if ended(obs) or here is None or here.connection_limit != 0:
+        return
+    limit = there.connection_limit if there else -1
+    name = quote_identifier(obs.database)
+    statement = f"on the destination: ALTER DATABASE {name} CONNECTION LIMIT"
+    if limit == 0:
+        has, fix = "a limit of 0 too", f"before its applications come, {statement} -1;"
+    else:
+        has = "no limit" if limit < 0 else f"a limit of {limit}"
+        fix = f"nothing, if that is for the cutover; else, after the switch, {statement} 0;"
+    yield (
+        NOTE,
+        f"database {obs.database}",
+        "CONNECTION LIMIT 0 keeps all but superusers out of the source's; that is not carried over,"
+        f" and the destination's has {has}",
+        fix,
+    )
+
+
 #: what one table, with a key, a sequence and long values, locks until a restore of it commits
 LOCKS_PER_TABLE = 10
 
@@ -321,5 +346,6 @@ CHECKS: tuple[Check, ...] = (
     role_conflicts,
     common_passwords,
     role_collisions,
+    closed_database,
     lock_table,
 )

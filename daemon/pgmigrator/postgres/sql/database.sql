@@ -6,6 +6,7 @@ SELECT d.oid::bigint,
        d.datctype::text AS ctype,
        to_jsonb(d) ->> 'datlocprovider' AS locale_provider,
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', '') AS locale,
-       (SELECT quote_ident(t.spcname) FROM pg_tablespace t WHERE t.oid = d.dattablespace) AS tablespace
+       (SELECT quote_ident(t.spcname) FROM pg_tablespace t WHERE t.oid = d.dattablespace) AS tablespace,
+       d.datconnlimit AS connection_limit
   FROM pg_database d
  WHERE d.datname = %(database)s

@@ -1,7 +1,8 @@
 -- The database itself: its owner, its comment and connection limit, its privileges by how they differ
 -- from those of a new database, and its settings. On the source those of ALTER ROLE ALL count as its
 -- own, as in database_settings.sql. Those of our own roles are the daemon's, and so is its marker.
--- That the source is made read-only for the cutover must not make the destination so.
+-- That the source is made read-only for the cutover, or `closed` by CONNECTION LIMIT 0, must not make
+-- the destination so.
 -- Values can be secrets: they are compared by a hash with a salt that nobody knows.
 WITH this AS (
     SELECT oid, datdba, datconnlimit, coalesce(datacl, acldefault('d', datdba)) AS acl,
@@ -15,7 +16,7 @@ SELECT object, 'comment', quote_literal(shobj_description(oid, 'pg_database'))
   FROM this WHERE shobj_description(oid, 'pg_database') IS NOT NULL
 UNION ALL
 SELECT object, 'option', 'CONNECTION LIMIT ' || datconnlimit
-  FROM this WHERE datconnlimit <> -1
+  FROM this WHERE datconnlimit <> -1 AND NOT %(closed)s
 UNION ALL
 SELECT this.object, 'grant',
        concat_ws(' ', entry.verb, entry.privilege_type, 'TO',
