@@ -683,7 +683,7 @@ CONDITIONS = (
             ),
             marked=marked,
         )
-        for severity, marked in ((NOTE, None), (DEGRADES, UNDER_WAY))
+        for severity, marked in ((NOTE, None), (DEGRADES, (*UNDER_WAY, Step.COPIED, Step.INDEXED)))
     ),
     Case(
         check="md5_passwords",

@@ -103,6 +103,13 @@ def test_an_excluded_table_is_not_missing_but_not_covered() -> None:
     assert str(RAW) in said
 
 
+def test_what_nothing_follows_is_not_covered() -> None:
+    evidence = replace(PROOF, known=Known(extension_tables=("public.spatial_ref_sys",)))
+    assert _missing(evidence) == []
+    [said] = what_is_not_covered(evidence, Writers(), frozenset())
+    assert "public.spatial_ref_sys" in said
+
+
 def test_long_lists_are_cut() -> None:
     tables = {TableName("s", f"t{n:02}"): n for n in range(15)}
     [said] = _missing(replace(PROOF, source_tables={ITEM: 10, **tables}))

@@ -1,6 +1,7 @@
 """Every check is silent on a healthy migration, and fires with its severity as its fact says."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -83,8 +84,15 @@ def setting(name: str, value: str) -> tuple[Setting, ...]:
     return (Setting(name=name, setting=value, unit="ms", source="user"),)
 
 
-def rows(name: str, detail: str) -> tuple[ExtensionRows, ...]:
-    return (ExtensionRows(object=name, detail=detail, condition="WHERE a > 1"),)
+def rows(count: int = 2, **more: Any) -> tuple[ExtensionRows, ...]:
+    columns = ("a", "b")
+    found = ExtensionRows(
+        object="x", detail=f"hash of {count}", condition="WHERE a > 1", columns=columns, rows=count
+    )
+    return (replace(found, **more),)
+
+
+THERE_TOO = there(extension_rows=rows())
 
 
 def thing(name: str, detail: str = "so it is") -> tuple[Thing, ...]:
@@ -414,14 +422,28 @@ FIRES: list[Case] = [
         STREAMING,
         here(shared_labels=LABEL) | there(shared_labels=(replace(LABEL[0], detail="other"),)),
     ),
-    ("extension_rows", NOTE, "table x", FRESH, here(extension_rows=rows("x", "2 rows"))),
-    ("extension_rows", DEGRADES, "table x", STREAMING, here(extension_rows=rows("x", "2 rows"))),
-    (
-        "extension_rows",
-        DEGRADES,
-        "table x",
-        STREAMING,
-        here(extension_rows=rows("x", "2 rows")) | there(extension_rows=rows("x", "1 rows")),
+    ("extension_rows", NOTE, "table x", FRESH, here(extension_rows=rows())),
+    # what is read there before is another database
+    ("extension_rows", NOTE, "table x", FRESH, here(extension_rows=rows()) | THERE_TOO),
+    ("extension_rows", NOTE, "table x", marked(Step.SCHEMA_DONE), here(extension_rows=rows())),
+    ("extension_rows", DEGRADES, "table x", STREAMING, here(extension_rows=rows())),
+    *(
+        (
+            "extension_rows",
+            DEGRADES,
+            "table x",
+            STREAMING,
+            here(extension_rows=on_source) | there(extension_rows=on_destination),
+        )
+        for on_source, on_destination in (
+            (rows(), rows(0)),
+            (rows(), rows(1)),
+            (rows(0), rows(1)),
+            (rows(), rows(detail="hash of others")),
+            (rows(), rows(columns=("a",))),
+            (rows(0, error="locked"), rows(0)),
+            (rows(0), rows(0, error="locked")),
+        )
     ),
     ("schema_drift", DEGRADES, f"column of {ORDERS}", STREAMING, {"schema": DRIFT}),
     (
@@ -682,11 +704,11 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
         | there(available_collations=collation("c:de_DE.utf8")),
     ),
     ("collation_versions", FRESH, here(collations=ICU) | there(available_collations=ICU)),
-    (
-        "extension_rows",
-        STREAMING,
-        here(extension_rows=rows("x", "2 rows")) | there(extension_rows=rows("x", "2 rows")),
-    ),
+    ("extension_rows", STREAMING, here(extension_rows=rows()) | THERE_TOO),
+    ("extension_rows", STREAMING, here(extension_rows=rows(0)) | there(extension_rows=rows(0))),
+    ("extension_rows", STREAMING, here(extension_rows=rows(0))),
+    # a table that only a newer version of the extension has
+    ("extension_rows", STREAMING, THERE_TOO),
     (
         "security_labels",
         STREAMING,
@@ -789,8 +811,8 @@ def test_a_change_that_inserts_do_not_carry_needs_one_table_only() -> None:
 
 
 def test_rows_of_extensions_replace_those_that_were_copied_before() -> None:
-    odd = here(extension_rows=rows('public."Odd rates"', "2 rows"))
-    (found,) = [p for p in find_problems(change(FRESH, odd)) if p.check == "extension_rows"]
+    odd = here(extension_rows=rows(object='public."Odd rates"'))
+    (found,) = [p for p in find_problems(change(STREAMING, odd)) if p.check == "extension_rows"]
     assert (
         """(echo 'DELETE FROM public."Odd rates" WHERE a > 1;'; pg_dump --data-only"""
         """ --table='public."Odd rates"' SOURCE) | psql --single-transaction"""

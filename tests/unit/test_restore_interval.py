@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pgmigrator.core.actions import RestoreRest
-from pgmigrator.core.decide import Decision
+from pgmigrator.core.conditions import DestinationConditions, ExtensionRows, SourceConditions
+from pgmigrator.core.decide import Decision, decide
 from pgmigrator.core.history import History
 from pgmigrator.core.model import Measured, Phase, RoleDifference
 from pgmigrator.postgres.failures import Failure
@@ -67,3 +68,42 @@ def test_what_somebody_has_mended_is_forgotten(
     assert unit.restore_failures == {part: (BROKEN,)}
     unit.forget_mended(change(streaming(), {part: Measured(gone, AT, 20.0)}))
     assert unit.restore_failures == {}
+
+
+def test_rows_of_an_extension_that_arrived_are_forgotten_and_no_other_failure() -> None:
+    unit = Unit("orders", "shop", History(started_at=AT))
+    refused = Failure("rows of table x", "check violated")
+    unit.restore_failures["rest"] = (BROKEN, refused)
+    table = ExtensionRows(object="x", detail="hash", rows=2)
+    source = change(streaming(), {"source.conditions": SourceConditions(extension_rows=(table,))})
+    for there in ((), (replace(table, rows=1),), (replace(table, error="locked"),)):
+        conditions = DestinationConditions(extension_rows=there)
+        unit.forget_mended(change(source, {"destination.conditions": conditions}))
+        unit.forget_mended(change(source, {"source.conditions": None}))
+    assert unit.restore_failures == {"rest": (BROKEN, refused)}
+    conditions = DestinationConditions(extension_rows=(table,))
+    unit.forget_mended(change(source, {"destination.conditions": conditions}))
+    assert unit.restore_failures == {"rest": (BROKEN,)}
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "copied"),
+    [(2, 0, True), (0, 0, False), (2, 2, False), (2, 1, False), (2, None, False)],
+)
+def test_rows_of_an_extension_that_came_later_are_copied_where_there_are_none(
+    here: int, there: int | None, copied: bool
+) -> None:
+    source, destination = (
+        (ExtensionRows(object="x", detail=f"hash of {rows}", rows=rows),)
+        if rows is not None
+        else ()
+        for rows in (here, there)
+    )
+    obs = change(
+        streaming(),
+        {
+            "source.conditions": SourceConditions(extension_rows=source),
+            "destination.conditions": DestinationConditions(extension_rows=destination),
+        },
+    )
+    assert (RestoreRest() in decide(obs, ()).offers) is copied

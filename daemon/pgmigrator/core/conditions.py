@@ -1,6 +1,7 @@
 """What only the checks look at: facts of either side that need no reading in every tick.
 
-Each field is a list of rows that `postgres/sql/conditions/<field>.sql` answers, column by column.
+Each field is a list of rows that `postgres/sql/conditions/<field>.sql` answers, column by column,
+but for `extension_rows`, which `postgres/extension_rows.py` reads table by table.
 They are read on a schedule, in a session that has no time-outs or other settings of ours: it sees
 what a replication session of our role would.
 """
@@ -30,10 +31,15 @@ class Thing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionRows(Thing):
-    """Rows of people's own in a table of an extension."""
+    """Rows of people's own in a table of an extension; the detail is a hash of them."""
 
     #: by which the extension tells them from its own: "WHERE ...", or ""
     condition: str = ""
+    #: those that were compared
+    columns: tuple[str, ...] = ()
+    rows: int = 0
+    #: why they could not be read; "": they were
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,6 +146,11 @@ def what_is_not_covered(
         )
     if evidence.unlogged_tables:
         yield f"rows of unlogged tables: {_some(evidence.unlogged_tables)}"
+    if tables := evidence.known.extension_tables:
+        yield (
+            "rows of yours in tables of extensions, if they changed since they were compared (see"
+            f" the check extension_rows): {_some(tables)}"
+        )
     if evidence.large_objects:
         yield f"{evidence.large_objects} large objects (pg_largeobject): copy them by hand"
     if evidence.materialized_views:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pgmigrator.core import plan
+from pgmigrator.core.extension_rows import held
 from pgmigrator.core.history import History
 from pgmigrator.core.model import Measured, Observation, RowCounts
 from pgmigrator.core.upkeep import counts_are_of_these_servers
@@ -17,12 +18,14 @@ class Known:
     rows: tuple[str, ...] = ()
     #: confl_* column -> count, those from before a crash of the destination included
     conflicts: Mapping[str, int] = field(default_factory=dict)
+    #: tables of extensions with rows of people's own: nothing follows those
+    extension_tables: tuple[str, ...] = ()
 
 
 def known(obs: Observation, row_counts: Measured[RowCounts] | None, history: History) -> Known:
     """Collect what the last count and the ticks so far have found."""
     rows = tuple(_rows(replace(obs, row_counts=row_counts)))
-    return Known(rows=rows, conflicts=history.conflicts)
+    return Known(rows=rows, conflicts=history.conflicts, extension_tables=held(obs))
 
 
 def _rows(obs: Observation) -> Iterator[str]:

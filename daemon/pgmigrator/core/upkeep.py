@@ -5,7 +5,7 @@ knows what is under way or waits.
 """
 
 from pgmigrator.core import actions as a
-from pgmigrator.core import follow, plan, roots
+from pgmigrator.core import extension_rows, follow, plan, roots
 from pgmigrator.core.drift_sql.lines import is_trigger_mode
 from pgmigrator.core.model import Observation, SchemaItem, SchemaKind
 from pgmigrator.core.renamed import renamed
@@ -117,6 +117,8 @@ def _comes_with_its_table(item: SchemaItem) -> bool:
 def something_to_restore(obs: Observation) -> bool:
     """What comes after the data is missing here, or the planner knows nothing."""
     if any(table.state == "r" and not table.has_statistics for table in plan.followed(obs)):
+        return True
+    if extension_rows.to_copy(obs):
         return True
     # indexes come after the copy
     other_names = renamed(obs.schema.value) if obs.schema else {}

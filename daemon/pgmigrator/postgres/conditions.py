@@ -4,13 +4,15 @@ The session has none of our time-outs: what it finds in `settings` is what the r
 of our role get, by whatever way. What a query is refused is said in `unread`; the others go on.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import psycopg
 
-from pgmigrator.core.conditions import DestinationConditions, SourceConditions
+from pgmigrator.core.conditions import DestinationConditions, ExtensionRows, SourceConditions
 from pgmigrator.errors import MigratorError
+from pgmigrator.postgres import extension_rows
 from pgmigrator.postgres.connect import Connection, Endpoint, connect, fetch, translate, translated
 from pgmigrator.postgres.queries import query
 
@@ -20,17 +22,30 @@ C = TypeVar("C", SourceConditions, DestinationConditions)
 _BOUNDS = "SET statement_timeout = '10s'; SET lock_timeout = '2s'"
 
 
-async def read(kind: type[C], endpoint: Endpoint, database: str) -> C:
-    """Read the conditions over a session of their own; a server that refuses it is told."""
+async def read(
+    kind: type[C],
+    endpoint: Endpoint,
+    database: str,
+    columns: Mapping[str, Collection[str]] | None = None,
+) -> C:
+    """Read the conditions over a session of their own; a server that refuses it is told.
+
+    `columns` are those of extensions' tables that the other side has, as far as is known.
+    """
     try:
         with translated(endpoint):
             async with await connect(endpoint, database, "observe", bounded=False) as connection:
-                return await _read(kind, endpoint, connection)
+                return await _read(kind, endpoint, connection, columns or {})
     except MigratorError as error:
         return kind(unread={"everything": str(error)})
 
 
-async def _read(kind: type[C], endpoint: Endpoint, connection: Connection) -> C:
+async def _read(
+    kind: type[C],
+    endpoint: Endpoint,
+    connection: Connection,
+    columns: Mapping[str, Collection[str]],
+) -> C:
     read: dict[str, Any] = {}
     unread: dict[str, str] = {}
     types = get_type_hints(kind)
@@ -39,9 +54,14 @@ async def _read(kind: type[C], endpoint: Endpoint, connection: Connection) -> C:
             continue
         (row_type, *_) = get_args(types[field.name])
         try:
-            rows = await fetch(connection, query(f"conditions/{field.name}"))
-            read[field.name] = tuple(row_type(**row) for row in rows)
-        except psycopg.ProgrammingError as error:
+            if row_type is ExtensionRows:
+                read[field.name] = await extension_rows.read(endpoint, connection, columns)
+            else:
+                rows = await fetch(connection, query(f"conditions/{field.name}"))
+                read[field.name] = tuple(row_type(**row) for row in rows)
+        except psycopg.Error as error:
+            if connection.closed:
+                raise
             unread[field.name] = str(translate(error, endpoint))
         if field.name == "settings":
             await connection.execute(_BOUNDS)

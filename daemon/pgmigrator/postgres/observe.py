@@ -298,10 +298,18 @@ class Observer:
 
     async def _here(self, database: str) -> SourceConditions:
         """What only checks look at, on the source."""
+        before = self._columns_here(database)
         found = await self._scheduled(database).source.get(
             lambda: conditions.read(SourceConditions, self.source, database)
         )
+        if self._columns_here(database) != before:
+            self._scheduled(database).destination.expire()  # it is to be read by the same
         return found.value
+
+    def _columns_here(self, database: str) -> dict[str, tuple[str, ...]]:
+        """Which columns the source's tables of extensions have, as they were last read."""
+        last = self._scheduled(database).source.last
+        return {table.object: table.columns for table in last.value.extension_rows} if last else {}
 
     async def _there(self, database: str, found: DestinationFacts) -> DestinationFacts:
         """Add what only checks look at, on the destination; a database not ours is not entered."""
@@ -311,7 +319,9 @@ class Observer:
         ours = Step.SCHEMA_DONE in steps
         inside = database if ours else self.destination.instance.database
         read = await self._scheduled(database).destination.get(
-            lambda: conditions.read(DestinationConditions, self.destination, inside)
+            lambda: conditions.read(
+                DestinationConditions, self.destination, inside, self._columns_here(database)
+            )
         )
         return replace(found, conditions=read.value)
 

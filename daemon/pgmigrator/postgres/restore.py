@@ -11,6 +11,7 @@ from pathlib import Path
 from pgmigrator.core.names import TableName
 from pgmigrator.postgres.archive import dump, entries
 from pgmigrator.postgres.children import Tools
+from pgmigrator.postgres.extension_rows import copy_extension_rows
 from pgmigrator.postgres.failures import Failure
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.private import private_folder
@@ -47,13 +48,15 @@ async def restore_rest(
 ) -> tuple[Failure, ...]:
     """Build what the destination still lacks, while changes stream in; return what failed.
 
-    Interrupted at any point, it goes on when called again.
+    The rows in extensions' tables come first: foreign keys may refer to them. Interrupted at any
+    point, it goes on when called again.
 
     :raises Refused: the source could not be dumped.
     :raises Unreachable: a server went away.
     """
+    unfilled = await copy_extension_rows(pair.source, pair.destination, pair.database)
     async with _archive(pair, tools, dump_lock) as archive:
-        return await restore_post_data(
+        unbuilt = await restore_post_data(
             pair.source,
             pair.destination,
             pair.database,
@@ -62,6 +65,7 @@ async def restore_rest(
             created=created,
             tablespaces=pair.tablespaces,
         )
+    return (*unfilled, *unbuilt)
 
 
 async def restore_tables(

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from pgmigrator.core import extension_rows
 from pgmigrator.core.decide import Decision
 from pgmigrator.core.history import History
 from pgmigrator.core.model import Measured, Observation, Phase, RowCounts
@@ -91,6 +92,11 @@ class Unit:
             self.restore_failures.pop("roles", None)
         if obs.schema is not None and not obs.schema.value:
             self.restore_failures.pop("schema", None)
+        if "rest" in self.restore_failures:
+            arrived = extension_rows.arrived(obs)
+            self.restore_failures["rest"] = tuple(
+                failed for failed in self.restore_failures["rest"] if failed.object not in arrived
+            )
 
     async def stop(
         self, *, only: frozenset[str] | None = None, but: frozenset[str] = frozenset()

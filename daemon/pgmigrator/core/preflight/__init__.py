@@ -12,6 +12,7 @@ from pgmigrator.core.preflight import (
     conditions,
     course,
     databases,
+    extensions,
     identity,
     partitioned,
     servers,
@@ -22,6 +23,7 @@ from pgmigrator.core.preflight.finding import Check
 CHECKS: tuple[Check, ...] = (
     *servers.CHECKS,
     *databases.CHECKS,
+    *extensions.CHECKS,
     *conditions.CHECKS,
     *partitioned.CHECKS,
     *collations.CHECKS,

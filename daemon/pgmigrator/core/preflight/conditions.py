@@ -1,7 +1,6 @@
 """What surrounds the data: sessions, settings, standbys, triggers, other replication."""
 
 import re
-import shlex
 from collections.abc import Iterator
 
 from pgmigrator.core.conditions import (
@@ -408,28 +407,6 @@ def archiving(obs: Observation) -> Iterator[Found]:
 
 
 @check("destination", DEGRADES, NOTE)
-def extension_rows(obs: Observation) -> Iterator[Found]:
-    """Rows that people put into the tables of an extension are on the destination too."""
-    if ended(obs):
-        return
-    restored = obs.marker is not None and Step.SCHEMA_DONE in obs.marker.steps
-    arrived = {thing.object: thing.detail for thing in _there(obs).extension_rows}
-    for thing in _here(obs).extension_rows:
-        if not (restored and arrived.get(thing.object) == thing.detail):
-            delete = f"DELETE FROM {thing.object} {thing.condition}".strip() + ";"  # noqa: S608
-            yield (
-                DEGRADES if restored else NOTE,
-                f"table {thing.object}",
-                f"it belongs to an extension and holds rows of yours ({thing.detail}), which"
-                " replication does not carry",
-                "once the destination has the schema, and again when they change, with the"
-                f" connection strings of both databases: (echo {shlex.quote(delete)};"
-                f" pg_dump --data-only --table={shlex.quote(thing.object)} SOURCE) |"
-                " psql --single-transaction --set=ON_ERROR_STOP=1 DESTINATION",
-            )
-
-
-@check("destination", DEGRADES, NOTE)
 def security_labels(obs: Observation) -> Iterator[Found]:
     """Security labels meet their provider on the destination; those of roles are there too."""
     if ended(obs):
@@ -489,7 +466,6 @@ _LOADED = (
 
 
 CHECKS: tuple[Check, ...] = (
-    extension_rows,
     conditions_read,
     copy_timeouts,
     restore_timeout,
