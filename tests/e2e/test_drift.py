@@ -134,6 +134,7 @@ def test_a_role_that_came_later_arrives_by_itself(
         "CREATE ROLE team",
         "CREATE ROLE auditor LOGIN NOINHERIT PASSWORD 'known' CONNECTION LIMIT 3 IN ROLE team",
         "ALTER ROLE auditor SET work_mem = '8MB'",
+        "ALTER ROLE auditor SET session_preload_libraries = no_such_library",
         "GRANT SELECT ON customers TO auditor",
         # the table's owner must be there before it
         "CREATE TABLE audits (id int PRIMARY KEY)",
@@ -142,6 +143,17 @@ def test_a_role_that_came_later_arrives_by_itself(
     found = _found(running, "grant of table public.customers")
     there = "SELECT count(*) FROM pg_roles WHERE rolname = 'auditor'"
     running.wait(lambda _: shop.value(pair.destination, there) == 1, "the role")
+    # with a library that is not there it could not log in: that setting stays away, and is named
+    document = running.wait(
+        lambda d: "role auditor" in problems_of(d, "role_conflicts"),
+        "the setting",
+        "/status/orders/shop",
+    )
+    assert {"roles_match", "no_problem_tables"} <= {*document["blocking"]}
+    fix = problems_of(document, "role_conflicts")["role auditor"]["fix"]
+    assert 'LOAD (each of its libraries); ALTER ROLE "auditor" SET session_preload' in fix
+    psycopg.connect(pair.destination.dsn("shop", user="auditor", password="known")).close()
+    shop.execute(pair.source, "ALTER ROLE auditor RESET session_preload_libraries")
     assert shop.value(pair.destination, ROLE) == shop.value(pair.source, ROLE)
     shop.execute(pair.destination, found["fix"].removeprefix("on the destination: "))
     running.wait_phase("ready")

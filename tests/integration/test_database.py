@@ -315,6 +315,7 @@ def everywhere(ends: Ends) -> Iterator[Ends]:
             "ALTER ROLE ALL SET work_mem = '7MB'",
             "ALTER ROLE ALL SET extra_float_digits = 2",
             "ALTER ROLE ALL SET lock_timeout = '10ms'",
+            "ALTER ROLE ALL SET session_preload_libraries = '$libdir/plpgsql', plpgsql",
             """ALTER ROLE ALL SET search_path = "$user", public, "a, b" """,
             SQL("ALTER DATABASE {} SET extra_float_digits = 3").format(Identifier(NAME)),
             "ALTER ROLE ALL SET default_transaction_read_only = on",
@@ -339,6 +340,7 @@ async def test_settings_of_all_roles_become_the_databases(everywhere: Ends) -> N
             "extra_float_digits",
             "lock_timeout",
             "search_path",
+            "session_preload_libraries",
             "work_mem",
         ]
         assert await done(ends, created=True) == ()
@@ -351,6 +353,7 @@ async def test_settings_of_all_roles_become_the_databases(everywhere: Ends) -> N
             "work_mem": "7168",
             "extra_float_digits": "3",
             "search_path": '"$user", public, "a, b"',
+            "session_preload_libraries": '"$libdir/plpgsql", plpgsql',
             "lock_timeout": "0",
             "default_transaction_read_only": "off",
         }.items():
@@ -461,6 +464,46 @@ async def test_what_is_refused_is_named_and_the_rest_goes_on(ends: Ends) -> None
     found = properties(ends.servers[1])
     assert found is not None
     assert found[6] == "comes all the same"
+
+
+async def test_a_library_that_the_destination_lacks_locks_nobody_out(ends: Ends) -> None:
+    """The setting does not come, nor does the SQL that is named for it bring it."""
+    await ends.create()
+    preloads: tuple[LiteralString, ...] = (
+        # the source lacks them too: only we get in there
+        "ALTER ROLE postgres IN DATABASE {} SET session_preload_libraries = plpgsql",
+        """ALTER DATABASE {} SET session_preload_libraries = '$libdir/plpgsql', "a ""b" """,
+        "ALTER ROLE app_owner IN DATABASE {} SET local_preload_libraries = plpgsql",
+        'ALTER ROLE "app reader" IN DATABASE {} SET session_preload_libraries = plpgsql, plpgsql',
+    )
+    execute(ends.servers[0].dsn(), *(SQL(each).format(Identifier(NAME)) for each in preloads))
+    failures = await done(ends, created=True)
+    assert sorted(failure.object for failure in failures) == [
+        f'setting local_preload_libraries of database "{NAME}"',
+        f'setting session_preload_libraries of database "{NAME}"',
+    ]
+    reasons = " ".join(failure.reason for failure in failures)
+    assert 'could not access file "a "b"' in reasons
+    assert 'could not access file "$libdir/plugins/plpgsql"' in reasons
+    found = properties(ends.servers[1])
+    assert found is not None
+    assert found[8] == ['("app reader","session_preload_libraries=plpgsql, plpgsql")']
+    async with (
+        session(ends.source, NAME, "test") as here,
+        session(ends.destination, NAME, "test") as there,
+    ):
+        for drift in drifts(await fingerprint.compare(here, there)):
+            assert drift.query is not None
+            cursor = await here.execute(drift.query.encode())
+            while cursor.nextset():
+                pass
+            [row] = await cursor.fetchall()
+            with pytest.raises(psycopg.errors.UndefinedFile):
+                await there.execute(next(iter(row.values())).encode())
+            await there.rollback()
+    with psycopg.connect(ends.servers[1].dsn(NAME)) as connection:
+        assert connection.execute("SHOW session_preload_libraries").fetchone() == ("",)
+    assert properties(ends.servers[1]) == found
 
 
 async def test_writers_of_one_marker_do_not_fail_each_other(ends: Ends) -> None:

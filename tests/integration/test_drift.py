@@ -235,7 +235,10 @@ CHANGED = {
     "CREATE RULE \"R 'r'\" AS ON DELETE TO parent DO ALSO NOTIFY x": {"rule"},
     'ALTER TABLE parent RENAME note TO "the note"': {"column", "constraint", "view"},
     'ALTER DATABASE drifting SET search_path = public, "a b"': {"option"},
-    "ALTER ROLE reader IN DATABASE drifting SET application_name = 'it''s'": {"option"},
+    "ALTER DATABASE drifting SET session_preload_libraries = plpgsql, '$libdir/plpgsql'": {
+        "option"
+    },
+    "ALTER ROLE \"read%er\" IN DATABASE drifting SET application_name = 'it''s'": {"option"},
     "ALTER TYPE pair ADD ATTRIBUTE c numeric(7,2), ALTER ATTRIBUTE b TYPE varchar(9)": {"type"},
     "ALTER TYPE pair DROP ATTRIBUTE a, ADD ATTRIBUTE a bigint": {"type"},
     "ALTER DOMAIN positive SET DEFAULT 7": {"type"},
@@ -254,7 +257,7 @@ async def test_what_changes_on_the_source_is_named_with_what_mends_it(
     for server in servers:
         run(
             server,
-            "DO $$ BEGIN CREATE ROLE reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+            'DO $$ BEGIN CREATE ROLE "read%er"; EXCEPTION WHEN duplicate_object THEN NULL; END $$',
             "CREATE VIEW v AS SELECT id, note FROM parent",
             "CREATE MATERIALIZED VIEW m AS SELECT 1 AS a",
             "CREATE FUNCTION g(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'",

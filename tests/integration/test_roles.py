@@ -32,6 +32,7 @@ ROLES: tuple[LiteralString, ...] = (
     'GRANT boss TO "Ro""le ☃"',
     """ALTER ROLE boss SET search_path = "$user", public, "a, b" """,
     "ALTER ROLE boss SET app.token = 's3cret-token'",
+    "ALTER ROLE boss SET session_preload_libraries = '$libdir/plpgsql', plpgsql",
     "GRANT SET, ALTER SYSTEM ON PARAMETER work_mem TO boss",
     """GRANT SET ON PARAMETER app.odd_one TO "Ro""le ☃" WITH GRANT OPTION""",
     "COMMENT ON ROLE boss IS 'the ''boss'''",
@@ -141,13 +142,24 @@ async def test_under_way_what_the_destination_refuses_keeps_no_other_role_away(
     source, destination = pair
     execute(source.dsn(), "CREATE ROLE one", "CREATE ROLE two", "GRANT one TO two")
     execute(destination.dsn(), "CREATE ROLE one", "CREATE ROLE two", "GRANT two TO one")
+    execute(
+        source.dsn(),
+        "CREATE ROLE three LOGIN PASSWORD 'pw-two'",
+        "ALTER ROLE three SET session_preload_libraries = no_such_library",
+    )
     with pytest.raises(Refused, match="is a member of role"):
         await roles.create(*ends, RolePolicy())
-    [failure] = await roles.create(*ends, RolePolicy(), under_way=True)
-    assert failure.object == 'membership of "two" in "one"'
-    assert "is a member of role" in failure.reason
-    differences = await compared(*ends, RolePolicy())
-    assert {difference.role for difference in differences} <= {"one", "two"}
+    joined, preloaded = await roles.create(*ends, RolePolicy(), under_way=True)
+    assert joined.object == 'membership of "two" in "one"'
+    assert "is a member of role" in joined.reason
+    # with it, the role could not log in
+    assert preloaded.object == 'setting session_preload_libraries of role "three"'
+    assert 'could not access file "no_such_library"' in preloaded.reason
+    with psycopg.connect(destination.dsn(user="three", password="pw-two")) as connection:
+        assert connection.info.status == psycopg.pq.ConnStatus.OK
+    differences = {each.role: each for each in await compared(*ends, RolePolicy())}
+    assert "three" in differences.keys() <= {"one", "two", "three"}
+    assert "LOAD (each of its libraries); ALTER ROLE" in differences["three"].fix
 
 
 async def test_options_of_a_membership_that_is_there_are_left_alone(

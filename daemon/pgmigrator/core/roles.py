@@ -13,6 +13,7 @@ from typing import Literal
 
 from pgmigrator.core.model import RoleDifference
 from pgmigrator.core.names import quote_identifier, quote_literal
+from pgmigrator.core.preloads import first_load
 
 Conflicts = Literal["fail", "merge", "skip"]
 Passwords = Literal["copy", "common", "none"]
@@ -261,7 +262,7 @@ def _differing_settings(role: Role, found: Role, alter: str) -> Iterable[tuple[s
     for setting in sorted(set(role.settings) ^ set(found.settings)):
         name = setting.partition("=")[0]
         if setting in role.settings:
-            yield f"setting {name}", f"{alter} SET {name} = (as on the source);"
+            yield f"setting {name}", f"{first_load(name)}{alter} SET {name} = (as on the source);"
         elif not any(theirs.startswith(f"{name}=") for theirs in role.settings):
             yield f"setting {name}", f"{alter} RESET {name};"
 

@@ -10,10 +10,14 @@ from collections.abc import Iterable
 from psycopg import sql
 from psycopg.rows import DictRow
 
+from pgmigrator.postgres import preload
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
-from pgmigrator.postgres.failures import Failure, attempt
+from pgmigrator.postgres.failures import Failure
 from pgmigrator.postgres.parameters import set_clause
 from pgmigrator.postgres.queries import query
+from pgmigrator.postgres.statements import Statement, run_each
+
+ACTION = "RestoreRest"
 
 #: settings that would end or hinder the apply worker, and what our own role gets instead
 OWN_SETTINGS = (
@@ -37,9 +41,9 @@ async def finish(
     `created` tells a database of ours from an adopted one. What the destination refuses (a setting
     that it does not know, a role that is missing) is returned and does not stop the rest.
     """
-    async with session(source, database, "RestoreRest") as origin:
+    async with session(source, database, ACTION) as origin:
         theirs = await _read(origin, database, everywhere=True)
-    async with session(destination, database, "RestoreRest", secret=True) as connection:
+    async with session(destination, database, ACTION, secret=True) as connection:
         role = destination.instance.user
         await override_own_settings(connection, role, database)
         ours = await _read(connection, database, everywhere=False)
@@ -48,7 +52,8 @@ async def finish(
             *_properties(database, theirs, ours, created=created),
             *_settings(database, theirs, ours, own_role=role, created=created),
         ]
-        return await _apply(connection, destination, database, statements)
+        async with connection.transaction():
+            return await run_each(connection, destination, database, ACTION, statements)
 
 
 async def override_own_settings(connection: Connection, role: str, database: str) -> None:
@@ -69,7 +74,6 @@ async def reset_own_settings(connection: Connection, role: str, database: str) -
 
 
 Read = dict[str, list[DictRow]]
-Statement = tuple[str, sql.Composed]
 
 
 async def _read(connection: Connection, database: str, *, everywhere: bool) -> Read:
@@ -87,7 +91,7 @@ def _privileges(database: str, theirs: Read, ours: Read, *, created: bool) -> It
     name = sql.Identifier(database)
     for row in found if created else []:
         if row not in wanted:
-            yield (
+            yield Statement(
                 _object("privileges of", database),
                 sql.SQL("REVOKE {} ON DATABASE {} FROM {}").format(
                     sql.SQL(row["privilege"]), name, _grantee(row)
@@ -95,7 +99,7 @@ def _privileges(database: str, theirs: Read, ours: Read, *, created: bool) -> It
             )
     for row in wanted:
         if row not in found:
-            yield (
+            yield Statement(
                 _object("privileges of", database),
                 sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
                     sql.SQL(row["privilege"]),
@@ -113,14 +117,14 @@ def _grantee(row: DictRow) -> sql.Composable:
 def _properties(database: str, theirs: Read, ours: Read, *, created: bool) -> Iterable[Statement]:
     [wanted], [found] = theirs["database_finish"], ours["database_finish"]
     if wanted["comment"] != found["comment"] and (created or found["comment"] is None):
-        yield (
+        yield Statement(
             _object("comment of", database),
             sql.SQL("COMMENT ON DATABASE {} IS {}").format(
                 sql.Identifier(database), sql.Literal(wanted["comment"])
             ),
         )
     if wanted["connection_limit"] not in (found["connection_limit"], CLOSED) and created:
-        yield (
+        yield Statement(
             _object("limit of", database),
             sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(
                 sql.Identifier(database), sql.Literal(wanted["connection_limit"])
@@ -132,15 +136,19 @@ def _settings(
     database: str, theirs: Read, ours: Read, *, own_role: str, created: bool
 ) -> Iterable[Statement]:
     found = {(row["role"], row["setting"].partition("=")[0]) for row in ours["database_settings"]}
-    for row in theirs["database_settings"]:
+    wanted = theirs["database_settings"]
+    for row in wanted:
         name = row["setting"].partition("=")[0]
         if row in ours["database_settings"] or row["role"] == own_role or name in NOT_CARRIED:
             continue
         if not created and (row["role"], name) in found:
             continue
-        yield (
+        yield Statement(
             _object(f"setting {name} of", database),
             _alter_setting(database, row["role"], row["setting"]),
+            preload.to_try(
+                row["setting"], [o["setting"] for o in wanted if o["role"] == row["role"]]
+            ),
         )
 
 
@@ -153,20 +161,3 @@ def _alter_setting(database: str, role: str | None, setting: str) -> sql.Compose
 
 def _object(what: str, database: str) -> str:
     return f'{what} database "{database}"'
-
-
-async def _apply(
-    connection: Connection, destination: Endpoint, database: str, statements: list[Statement]
-) -> tuple[Failure, ...]:
-    failures: list[Failure] = []
-    async with connection.transaction():
-        for what, statement in statements:
-            failures += await attempt(
-                connection, destination, what, _in_savepoint(connection, statement)
-            )
-    return tuple(failures)
-
-
-async def _in_savepoint(connection: Connection, statement: sql.Composed) -> None:
-    async with connection.transaction():
-        await connection.execute(statement)

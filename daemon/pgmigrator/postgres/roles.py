@@ -4,7 +4,7 @@ Password hashes are copied verbatim, in a session that first silences the server
 create is decided in core/roles.py.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import structlog
 from psycopg import errors, sql
@@ -23,10 +23,12 @@ from pgmigrator.core.roles import (
     plan,
 )
 from pgmigrator.errors import Refused
+from pgmigrator.postgres import preload
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
-from pgmigrator.postgres.failures import Failure, attempt
+from pgmigrator.postgres.failures import Failure
 from pgmigrator.postgres.parameters import set_clause
 from pgmigrator.postgres.queries import query
+from pgmigrator.postgres.statements import Statement, run_each
 
 ACTION = "CreateRoles"
 
@@ -86,8 +88,9 @@ async def create(
     :raises Refused: a role is in conflict and the policy is `fail`; or a server refuses.
     """
     theirs = await _read_side(source, role_policy)
+    database = destination.instance.database
     async with (
-        session(destination, destination.instance.database, ACTION, secret=True) as connection,
+        session(destination, database, ACTION, secret=True) as connection,
         connection.transaction(),
     ):
         ours = await read(connection, role_policy.passwords)
@@ -97,11 +100,12 @@ async def create(
             raise Refused(f'role "{first.role}" {first.reason}; {first.fix}')
         _warn_of_common_password(planned, role_policy)
         statements = [*_essential(planned, role_policy)]
-        if under_way:
-            return await _each(connection, destination, [*statements, *_extras(planned)])
-        for _, statement in statements:
-            await connection.execute(statement)
-        return await _each(connection, destination, _extras(planned))
+        if not under_way:
+            for statement in statements:
+                await connection.execute(statement.sql)
+            statements = []
+        statements += _extras(planned)
+        return await run_each(connection, destination, database, ACTION, statements)
 
 
 def _warn_of_common_password(planned: RolePlan, role_policy: RolePolicy) -> None:
@@ -110,33 +114,15 @@ def _warn_of_common_password(planned: RolePlan, role_policy: RolePolicy) -> None
         log.warning("roles that get the common password: give each one of its own", roles=names)
 
 
-#: what it concerns, and the statement
-_Named = tuple[str, sql.Composed | sql.SQL]
-
-
-def _essential(planned: RolePlan, role_policy: RolePolicy) -> Iterator[_Named]:
+def _essential(planned: RolePlan, role_policy: RolePolicy) -> Iterator[Statement]:
     for role in planned.create:
-        yield f'role "{role.name}"', _create_statement(role, _password(role, role_policy))
+        create = _create_statement(role, _password(role, role_policy))
+        yield Statement(f'role "{role.name}"', create)
     for membership in planned.memberships:
-        yield (
+        yield Statement(
             f'membership of "{membership.member}" in "{membership.role}"',
             sql.SQL(grant(membership)),
         )
-
-
-async def _each(
-    connection: Connection, destination: Endpoint, statements: Iterable[_Named]
-) -> tuple[Failure, ...]:
-    failures: list[Failure] = []
-    for what, statement in statements:
-        work = _in_savepoint(connection, statement)
-        failures += await attempt(connection, destination, what, work)
-    return tuple(failures)
-
-
-async def _in_savepoint(connection: Connection, statement: sql.Composed | sql.SQL) -> None:
-    async with connection.transaction():
-        await connection.execute(statement)
 
 
 def _password(role: Role, role_policy: RolePolicy) -> str | None:
@@ -159,24 +145,25 @@ def _create_statement(role: Role, password: str | None) -> sql.Composed:
     )
 
 
-def _extras(planned: RolePlan) -> Iterator[_Named]:
+def _extras(planned: RolePlan) -> Iterator[Statement]:
     for role in planned.create:
         yield from _extras_of(role)
 
 
-def _extras_of(role: Role) -> list[_Named]:
+def _extras_of(role: Role) -> list[Statement]:
     name = sql.Identifier(role.name)
-    extras: list[_Named] = [
-        (
+    extras = [
+        Statement(
             f'setting {setting.partition("=")[0]} of role "{role.name}"',
             sql.SQL("ALTER ROLE {} {}").format(name, set_clause(setting)),
+            preload.to_try(setting, role.settings),
         )
         for setting in role.settings
     ]
     for privilege in role.parameters:
         statement = sql.SQL(parameter_grant(role, privilege))
-        extras.append((f'{privilege} of role "{role.name}"', statement))
+        extras.append(Statement(f'{privilege} of role "{role.name}"', statement))
     if role.comment is not None:
         comment = sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(role.comment))
-        extras.append((f'comment of role "{role.name}"', comment))
+        extras.append(Statement(f'comment of role "{role.name}"', comment))
     return extras

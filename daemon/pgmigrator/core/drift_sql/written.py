@@ -10,18 +10,16 @@ import re
 from pgmigrator.core.drift_sql.lines import Change, first_name, literal, parted
 from pgmigrator.core.drift_sql.relations import SETTING
 from pgmigrator.core.model import SchemaKind
+from pgmigrator.core.preloads import PRELOADS
 
 #: else names are shortened by whoever runs it
 _QUALIFIED = "SET search_path = pg_catalog; "
 _VIEW = re.compile(r"(?P<materialized>materialized )?view \((?P<columns>.*)\) AS \w{32}", re.DOTALL)
 _FUNCTION = re.compile(r"(?P<signature>.*) AS \w{32}", re.DOTALL)
 #: their values are lists of quoted names already
-_LISTS = (
-    "local_preload_libraries",
-    "search_path",
-    "session_preload_libraries",
-    "temp_tablespaces",
-)
+_LISTS = (*PRELOADS, "search_path", "temp_tablespaces")
+#: one of such a list: in quotes, or not
+_ITEM = '"((?:[^"]|"")*)"|([^",\\s][^,]*)'
 
 
 def query(change: Change) -> str | None:
@@ -89,16 +87,31 @@ def _rule(change: Change) -> str:
 
 
 def _setting(name: str, role: str | None) -> str:
-    value = "%s" if name in _LISTS else "%L"
-    target = "ALTER DATABASE %I" if role is None else f"ALTER ROLE {role} IN DATABASE %I"
-    form = literal(f"{target} SET {name} TO {value}")
+    whose = "" if role is None else f"ROLE {role} IN ".replace("%", "%%")
+    target = f"ALTER {whose}DATABASE %I"
+    form = f"{target} SET {name} TO {'%s' if name in _LISTS else '%L'}"
+    value = f"substr(item, {len(name) + 2})"
+    written = f"format({literal(form)}, datname, {value})"
+    if name in PRELOADS:
+        # else it would refuse each login: the first library that is missing ends the transaction
+        written = f"concat('BEGIN; ', {_loads(name, value)}, {written}, '; COMMIT;')"
     who = "0" if role is None else f"{literal(role)}::regrole"
     # the database's own outranks that of ALTER ROLE ALL
     where = "IN (0, d.oid) ORDER BY setdatabase DESC LIMIT 1" if role is None else "= d.oid"
     return (
-        f"SELECT format({form}, datname, substr(item, {len(name) + 2}))"
+        f"SELECT {written}"
         " FROM pg_database d, pg_db_role_setting, unnest(setconfig) item"
         " WHERE datname = current_database()"
         f" AND setrole = {who} AND starts_with(item, {literal(f'{name}=')})"
         f" AND setdatabase {where}"
+    )
+
+
+def _loads(name: str, value: str) -> str:
+    """Write the expression that writes a LOAD of each library of a setting."""
+    library = """coalesce(replace(m[1], '""', '"'), rtrim(m[2]))"""
+    folder = f"CASE WHEN {library} NOT LIKE '%/%' THEN {literal(PRELOADS[name])} END"
+    return (
+        f"(SELECT string_agg(format('LOAD %L; ', concat({folder}, {library})), '')"
+        f" FROM regexp_matches({value}, {literal(_ITEM)}, 'g') m)"
     )
