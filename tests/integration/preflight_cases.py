@@ -655,6 +655,39 @@ CONDITIONS = (
         undo_here=("ALTER ROLE ALL RESET app.odd",),
         says="ALTER ROLE ALL SET app.odd = ",
     ),
+    *(
+        Case(
+            check="preload_libraries",
+            severity=severity,
+            object=f"{setting} of {whose}",
+            here=(
+                'CREATE ROLE "Odd" LOGIN',
+                # what is looked for elsewhere is found there
+                """ALTER ROLE "Odd" SET dynamic_library_path = '/nowhere'""",
+                f"ALTER {whose} SET {setting} = {value}",
+            ),
+            marked=marked,
+            mend_here=f"ALTER {whose} RESET {setting};",
+        )
+        for severity, marked, whose, setting, value in (
+            (BLOCKS, None, 'ROLE "Odd"', "session_preload_libraries", "plpgsql"),
+            (
+                DEGRADES,
+                UNDER_WAY,
+                f'ROLE "Odd" IN DATABASE {QUOTED}',
+                "session_preload_libraries",
+                "plpgsql, no_such_library",
+            ),
+            # of these, users may load what is in one folder
+            (
+                DEGRADES,
+                UNDER_WAY,
+                f'ROLE "Odd" IN DATABASE {QUOTED}',
+                "local_preload_libraries",
+                "'$libdir/plpgsql'",
+            ),
+        )
+    ),
     Case(
         check="time_zones",
         severity=NOTE,

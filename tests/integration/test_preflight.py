@@ -313,6 +313,7 @@ async def test_a_clean_database_has_no_finding(
             "ALTER ROLE postgres SET TimeZone = 'Europe/Berlin'",
             "ALTER ROLE postgres SET statement_timeout = '500ms'",
             "CREATE ROLE \"New\" LOGIN PASSWORD 'x'",
+            """ALTER ROLE "New" SET session_preload_libraries = plpgsql, '$libdir/plpgsql'""",
             label_of("pg_authid", "'postgres'::regrole"),
         ),
         undo_here=(

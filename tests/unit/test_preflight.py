@@ -10,6 +10,7 @@ from pgmigrator.core.conditions import (
     DestinationConditions,
     ExtensionRows,
     PlacedRelation,
+    Preload,
     Setting,
     SharedLabel,
     SourceConditions,
@@ -143,6 +144,8 @@ SILENT_SOURCE: dict[str, object] = {
     "source_error": "no route to host",
 }
 OLD_DESTINATION: dict[str, object] = {"destination.server.version_num": 180_001}
+PRELOADS = (Preload(object="ROLE app", role="app", setting="local_preload_libraries=a", path=""),)
+PRELOADED = here(preloads=PRELOADS)
 ICU = collation("i:de")
 ONLY_C = collation("c:C", "", "")
 THEIR_TABLE: dict[str, object] = {
@@ -471,6 +474,8 @@ FIRES: list[Case] = [
                 here(settings=setting("statement_timeout", "500")) | OLD_DESTINATION,
             ),
             ("row_security", here(row_security=thing(str(ORDERS)))),
+            ("preload_libraries", PRELOADED | {"logins": {PRELOADS[0].login: "no such file"}}),
+            ("preload_libraries", PRELOADED),  # not tried yet
         )
         for case in (
             (check, BLOCKS, "", FRESH, facts),

@@ -68,6 +68,22 @@ class SharedLabel(Thing):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preload(Thing):
+    """A setting that loads libraries at login; the object is whose, as ALTER calls it."""
+
+    #: "" for all roles
+    role: str
+    #: "name=value", and where the same sessions look for libraries, likewise; "": where all do
+    setting: str
+    path: str
+
+    @property
+    def login(self) -> tuple[str, ...]:
+        """The settings that a session has from it."""
+        return (self.setting, self.path) if self.path else (self.setting,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollationVersion:
     """The version of the library behind a collation; "" where it has none (C, POSIX)."""
 
@@ -100,6 +116,7 @@ class SourceConditions:
     placed_partitioned: tuple[PlacedRelation, ...] = ()
     #: those of ALTER ROLE ALL, by name
     everywhere_settings: tuple[Thing, ...] = ()
+    preloads: tuple[Preload, ...] = ()
     time_zones: tuple[Thing, ...] = ()
     md5_passwords: tuple[Thing, ...] = ()
     compressions: tuple[Thing, ...] = ()

@@ -535,6 +535,9 @@ class Observation:
     #: None: not compared
     schema: Measured[tuple[SchemaItem, ...]] | None = None
     roles: Measured[tuple[RoleDifference, ...]] | None = None
+    #: settings that load libraries at login -> why the destination opens no session with them;
+    #: None: it does
+    logins: Mapping[tuple[str, ...], str | None] = field(default_factory=dict)
     row_counts: Measured[RowCounts] | None = None
     #: tables that came, went or were replaced on the source, seen so for some ticks -> the source's
     #: flush LSN when that was first seen

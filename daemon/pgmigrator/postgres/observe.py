@@ -6,7 +6,7 @@ Facts that cost more than a tick may, are read on schedules of their own (see sc
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -32,7 +32,15 @@ from pgmigrator.core.preflight.servers import (
 from pgmigrator.core.roles import RolePolicy, Roles, login_roles
 from pgmigrator.core.roles import compare as compare_roles
 from pgmigrator.errors import MigratorError, Unreachable
-from pgmigrator.postgres import conditions, fingerprint, marker, roles, source, subscription
+from pgmigrator.postgres import (
+    conditions,
+    fingerprint,
+    marker,
+    preload,
+    roles,
+    source,
+    subscription,
+)
 from pgmigrator.postgres import destination as destination_facts
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, translated
 from pgmigrator.postgres.queries import query
@@ -59,6 +67,7 @@ class _Schedules:
     schema: Scheduled[tuple[SchemaItem, ...]]
     source: Scheduled[SourceConditions]
     destination: Scheduled[DestinationConditions]
+    logins: Scheduled[Mapping[tuple[str, ...], str | None]]
     late_writes: Scheduled[int | None]
 
 
@@ -316,14 +325,17 @@ class Observer:
         steps = found.marker.steps if found.marker else frozenset()
         if steps & ENDED:
             return found
-        ours = Step.SCHEMA_DONE in steps
-        inside = database if ours else self.destination.instance.database
+        inside = self._inside(database, steps)
         read = await self._scheduled(database).destination.get(
             lambda: conditions.read(
                 DestinationConditions, self.destination, inside, self._columns_here(database)
             )
         )
         return replace(found, conditions=read.value)
+
+    def _inside(self, database: str, steps: frozenset[Step]) -> str:
+        """Name the destination's database that checks look into: that itself once it is ours."""
+        return database if Step.SCHEMA_DONE in steps else self.destination.instance.database
 
     def sync_slots(self, database: str) -> str:
         """Return the LIKE pattern of our table-sync slots; "" matches none."""
@@ -344,6 +356,7 @@ class Observer:
             return obs
         if obs.source.server.version_num < MIN_SOURCE_VERSION_NUM:
             return obs
+        obs = await self._with_logins(obs, steps)
         compared, error = await self._side(
             self.source, "compare", lambda: self._compare(obs, steps)
         )
@@ -363,6 +376,26 @@ class Observer:
             created = bool(there and there.marker and there.marker.created)
             obs = replace(obs, schema=await self._compare_schema(obs, created=created))
         return obs
+
+    async def _with_logins(self, obs: Observation, steps: frozenset[Step]) -> Observation:
+        """Open a session with each setting of the source that loads libraries at login."""
+        found = obs.source.conditions if obs.source else None
+        wanted = frozenset(each.login for each in found.preloads) if found else frozenset()
+        if not wanted:
+            return obs
+        inside, action = self._inside(obs.database, steps), "observe"
+
+        async def log_in() -> dict[tuple[str, ...], str | None]:
+            return {
+                login: await preload.refusal(self.destination, inside, action, login)
+                for login in wanted
+            }
+
+        schedule = self._scheduled(obs.database).logins
+        if schedule.last is None or not wanted <= schedule.last.value.keys():
+            schedule.expire()
+        read, error = await self._side(self.destination, action, lambda: schedule.get(log_in))
+        return replace(obs, logins=read.value) if read else replace(obs, destination_error=error)
 
     async def _compare_roles(self) -> tuple[RoleDifference, ...]:
         passwords = self.role_policy.passwords
@@ -397,6 +430,7 @@ class Observer:
                 schema=Scheduled(self._refresh, self._fresh),
                 source=Scheduled(CONDITIONS_INTERVAL_S, self._fresh),
                 destination=Scheduled(CONDITIONS_INTERVAL_S, self._fresh),
+                logins=Scheduled(CONDITIONS_INTERVAL_S, self._fresh),
                 late_writes=Scheduled(self._refresh, self._fresh),
             )
         return self._schedules[database]

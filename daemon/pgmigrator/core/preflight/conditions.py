@@ -23,6 +23,7 @@ from pgmigrator.core.preflight.finding import (
     ended,
     source_server,
 )
+from pgmigrator.core.preloads import first_load
 
 #: a destination of this version hands the options of a subscription's conninfo to the source
 OPTIONS_HONOURED_VERSION_NUM = 180002
@@ -329,6 +330,24 @@ def _unusable(obs: Observation, used: UsedTablespace) -> Iterator[Found]:
     )
 
 
+@check("destination", BLOCKS, DEGRADES)
+def preload_libraries(obs: Observation) -> Iterator[Found]:
+    """The destination has the libraries that settings of roles and databases load at each login."""
+    for preload in _here(obs).preloads if not ended(obs) else ():
+        if preload.role == destination_server(obs).user:
+            continue  # ours is left as it is
+        refusal = obs.logins.get(preload.login, obs.destination_error or "it was not tried yet")
+        if refusal is not None:
+            name = preload.setting.partition("=")[0]
+            yield (
+                _blocks_at_first(obs),
+                f"{name} of {preload.object}",
+                f"with it, the destination would refuse each login that it is for: {refusal}",
+                "install the library on the destination's server; or, if nothing needs it, on the"
+                f" source: ALTER {preload.object} RESET {name};",
+            )
+
+
 @check("destination", NOTE)
 def everywhere_settings(obs: Observation) -> Iterator[Found]:
     """No setting of the source is for all roles and databases: it becomes one of each database."""
@@ -339,7 +358,8 @@ def everywhere_settings(obs: Observation) -> Iterator[Found]:
             "ALTER ROLE ALL sets it in every database of the source; on the destination each"
             " migrated database gets it, since for all it would reach those of others too",
             "nothing, unless databases that are made later need it too; then, after the switch, on"
-            f" the destination: ALTER ROLE ALL SET {setting.object} = (as on the source);",
+            f" the destination: {first_load(setting.object)}ALTER ROLE ALL SET {setting.object} ="
+            " (as on the source);",
         )
 
 
@@ -482,6 +502,7 @@ CHECKS: tuple[Check, ...] = (
     event_triggers,
     path_functions,
     tablespaces,
+    preload_libraries,
     everywhere_settings,
     time_zones,
     md5_passwords,
