@@ -48,6 +48,9 @@ def test_nothing_of_ours_touches_a_switched_destination(
     running = _switched(pair, daemon)
     assert shop.differences(pair.source, pair.destination) == []
     marker = shop.value(pair.destination, MARKER)
+    # by which the slots of its table synchronisation are known to be ours
+    oid = "SELECT oid::bigint FROM pg_subscription WHERE subname LIKE 'pgmigrator%'"
+    assert marker["subscription_oid"] == shop.value(pair.destination, oid)
     switched_at = shop.value(pair.destination, "SELECT clock_timestamp()")
     positions = _positions(pair.destination)
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
 import psycopg
@@ -156,7 +156,11 @@ def replicate(source: Postgres, destination: Postgres, more: Sequence[LiteralStr
     replicated = Replicated(source, destination, pair, marker, tables)
     _publish(replicated)
     _subscribe(replicated)
-    replicated.store_marker(marker)
+    [(oid,)] = replicated.read_destination(
+        "SELECT oid::bigint FROM pg_subscription WHERE subname = %s", ours.subscription
+    )
+    replicated = replace(replicated, marker=replace(marker, subscription_oid=oid))
+    replicated.store_marker(replicated.marker)
     return replicated
 
 

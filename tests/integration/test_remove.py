@@ -109,20 +109,28 @@ async def test_a_crash_anywhere_heals(
     assert _completed(replicated)
 
 
-async def test_slots_that_table_synchronisation_left_behind_go(replicated: Replicated) -> None:
+@pytest.mark.parametrize("away", [False, True], ids=["there", "away"])
+async def test_only_slots_that_our_table_synchronisation_left_behind_go(
+    replicated: Replicated, away: bool
+) -> None:
     identifier = replicated.marker.destination.system_identifier
     [(used,)] = replicated.read_destination(
         "SELECT oid::bigint FROM pg_subscription WHERE subname = %s", replicated.names.subscription
     )
     ours = f"pg_{used}_sync_99_{identifier}"
-    of_another_server = f"pg_{used}_sync_99_{identifier + 1}"
-    for slot in (ours, of_another_server):
+    theirs = (
+        f"pg_{used}_sync_99_{identifier + 1}",  # another server's
+        f"pg_{used + 1}_sync_99_{identifier}",  # that of a subscription which is gone as well
+    )
+    for slot in (ours, *theirs):
         execute(
             replicated.source.dsn(replicated.pair.database),
             SQL("SELECT pg_create_logical_replication_slot({}, 'pgoutput')").format(slot),
         )
+    if away:  # and so it is later that they are looked for
+        assert await remove.remove(replicated.pair, source_known=False) != ()
     assert await remove.remove(replicated.pair) == ()
-    assert _left_on_source(replicated) == [(of_another_server,)]
+    assert {slot for (slot,) in _left_on_source(replicated)} == {*theirs}
 
 
 async def test_what_others_put_into_our_schema_stays(replicated: Replicated) -> None:

@@ -70,6 +70,8 @@ class Marker:
     #: False: the database stood there empty, and is therefore never dropped
     created: bool
     steps: frozenset[Step] = frozenset()
+    #: of our subscription, by which its table-sync slots are named; 0: there has been none
+    subscription_oid: int = 0
     switch: Switch | None = None
     #: the source did not answer when the rest was removed: something of ours may be there
     source_left: bool = False

@@ -106,6 +106,11 @@ def insert_only_publication_name(mapping: str) -> str:
     return f"{publication_name(mapping)}_insert_only"
 
 
+def sync_slots_pattern(subscription_oid: int, destination_system_identifier: int) -> str:
+    """Return the LIKE pattern of what PostgreSQL calls a subscription's table-sync slots."""
+    return rf"pg\_{subscription_oid}\_sync\_%\_{destination_system_identifier}"
+
+
 def names(mapping: str, source_database_oid: int, destination_system_identifier: int) -> Names:
     """Derive every name from what both servers say about themselves."""
     suffix = f"{destination_system_identifier & 0xFFFFFFFF:08x}"

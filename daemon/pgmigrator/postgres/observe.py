@@ -24,7 +24,7 @@ from pgmigrator.core.model import (
     SchemaItem,
     SourceFacts,
 )
-from pgmigrator.core.names import Names, names
+from pgmigrator.core.names import Names, names, sync_slots_pattern
 from pgmigrator.core.preflight.servers import (
     MIN_DESTINATION_VERSION_NUM,
     MIN_SOURCE_VERSION_NUM,
@@ -344,9 +344,9 @@ class Observer:
     def _sync_slots_of(self, database: str, there: DestinationFacts | None) -> str:
         """Know them also while the destination is silent."""
         if there is not None and there.subscription is not None:
-            identifier = there.server.identity.system_identifier
-            pattern = rf"pg\_{there.subscription.oid}\_sync\_%\_{identifier}"
-            self._sync_slots[database] = pattern
+            self._sync_slots[database] = sync_slots_pattern(
+                there.subscription.oid, there.server.identity.system_identifier
+            )
         return self.sync_slots(database)
 
     # --- comparisons ----------------------------------------------------------------------------

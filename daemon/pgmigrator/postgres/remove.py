@@ -1,16 +1,16 @@
 """The end: everything of ours goes, from the destination first, then from the source.
 
 Each step finds out for itself what is still there, so that a crash anywhere heals by running it
-again. On the source only what bears our name and our comment is dropped. The marker says
-`completed` last.
+again. On the source only what bears our name and our comment, or the oid of our subscription, is
+dropped. The marker says `completed` last.
 """
 
 from dataclasses import replace
 
 from psycopg import sql
 
-from pgmigrator.core.marker import Step
-from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.marker import Marker, Step
+from pgmigrator.core.names import quote_identifier, sync_slots_pattern
 from pgmigrator.errors import Refused, Unreachable
 from pgmigrator.postgres import marker as marker_store
 from pgmigrator.postgres.confirm import until_inactive
@@ -43,19 +43,12 @@ async def remove(pair: DatabasePair, *, source_known: bool = True) -> tuple[str,
     :raises Refused: the marker does not ask for a removal.
     """
     async with session(pair.destination, pair.database, ACTION) as connection:
-        await _assert_wanted(connection, pair)
+        marker = await _wanted(connection, pair)
         await _clean_destination(connection, pair)
-        rows = await fetch(
-            connection,
-            "SELECT (SELECT array_agg(oid::bigint) FROM pg_subscription) AS subscriptions,"
-            " (SELECT system_identifier FROM pg_control_system()) AS system_identifier",
-        )
     left = by_hand(pair)
     if source_known:
         try:
-            left = await _clean_source(
-                pair, frozenset(rows[0]["subscriptions"] or ()), rows[0]["system_identifier"]
-            )
+            left = await _clean_source(pair, marker)
         except Unreachable:
             left = by_hand(pair)
     await _mark_completed(pair, source_left=bool(left))
@@ -72,12 +65,14 @@ def by_hand(pair: DatabasePair) -> tuple[str, ...]:
     )
 
 
-async def _assert_wanted(connection: Connection, pair: DatabasePair) -> None:
+async def _wanted(connection: Connection, pair: DatabasePair) -> Marker:
+    """Return the marker, which asks for a removal."""
     binding = await marker_store.bind(connection, pair.destination.mapping, pair.database)
     marker = await marker_store.read(connection, pair.database, binding)
     ends = {Step.COMPLETING, Step.COMPLETED, Step.ABANDONED}
     if marker is None or not marker.steps & ends:
         raise Refused(f"database {pair.database} is not marked for removal; nothing was removed")
+    return marker
 
 
 async def _clean_destination(connection: Connection, pair: DatabasePair) -> None:
@@ -113,13 +108,13 @@ async def _drop_bookkeeping(connection: Connection) -> None:
         await connection.execute("DROP SCHEMA pgmigrator")
 
 
-async def _clean_source(
-    pair: DatabasePair, subscriptions: frozenset[int], system_identifier: int
-) -> tuple[str, ...]:
+async def _clean_source(pair: DatabasePair, marker: Marker) -> tuple[str, ...]:
     """Drop slots and publications; slots first, since a publication's comment says whose they are.
 
-    `subscriptions` are those that the destination server still has: their slots are in use.
+    A table-sync slot is ours only if it is named by our subscription's oid: others of the same
+    destination may have left some behind.
     """
+    sync_slots = sync_slots_pattern(marker.subscription_oid, marker.destination.system_identifier)
     async with source_writer(pair.source, pair.database, ACTION) as writer:
         comments = {
             row["name"]: row["comment"]
@@ -130,13 +125,9 @@ async def _clean_source(
             return by_hand(pair)[:1]  # another daemon's: whose the slot is, a person must say
         slots = await writer.read(
             query("replication_left"),
-            {"slot": pair.names.subscription, "system_identifier": system_identifier},
+            {"slot": pair.names.subscription, "sync_slots": sync_slots},
         )
-        left = [
-            await _drop_slot(writer, row["slot_name"])
-            for row in slots
-            if row["sync_subscription_oid"] not in subscriptions
-        ]
+        left = [await _drop_slot(writer, row["slot_name"]) for row in slots]
         for name, comment in comments.items():
             if comment == ours:
                 await writer.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(name)))

@@ -23,6 +23,11 @@ from pgmigrator.postgres.finish import override_own_settings
 #: the first destination on which a parallel worker that fails loses no transaction
 PARALLEL_SINCE = 180002
 
+_OID = (
+    "SELECT s.oid::bigint FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+    " WHERE subname = %(name)s AND datname = current_database()"
+)
+
 
 def streaming(version_num: int) -> LiteralString:
     """Return how large transactions are streamed to a destination of this version.
@@ -81,6 +86,7 @@ async def create(
             )
         )
         await bookkeeping.note_filled(connection, names.subscription)
+        [made] = await fetch(connection, _OID, {"name": names.subscription})
         subscribed = Marker(
             mapping=marker.mapping,
             database_oid=marker.database_oid,
@@ -90,6 +96,7 @@ async def create(
             source_database_oid=marker.source_database_oid,
             created=marker.created,
             steps=marker.steps | {Step.SUBSCRIBED},
+            subscription_oid=made["oid"],
         )
         await marker_store.write(connection, subscribed, database)
         await connection.commit()
