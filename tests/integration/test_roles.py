@@ -1,7 +1,7 @@
 """Roles on real servers: created once, with everything they have, and nothing shown to anybody."""
 
 from dataclasses import replace
-from typing import LiteralString
+from typing import Literal, LiteralString
 
 import psycopg
 import pytest
@@ -190,6 +190,34 @@ async def test_merge_and_skip_alter_no_role_that_exists(
     memberships = [row[:2] for row in read(destination, MEMBERSHIPS)]
     assert (("team", "boss") in memberships) == joined
     assert ("team", "granted_by_boss") in memberships
+
+
+@pytest.mark.parametrize("conflicts", ["merge", "skip"])
+async def test_where_other_roles_are_accepted_each_of_ours_comes_whole(
+    pair: tuple[Server, Server],
+    ends: tuple[Endpoint, Endpoint],
+    conflicts: Literal["merge", "skip"],
+) -> None:
+    """Else one that lacks a setting would pass for a role that existed otherwise."""
+    source, destination = pair
+    execute(
+        source.dsn(),
+        "CREATE ROLE three",
+        "ALTER ROLE three SET work_mem = '7MB'",
+        "ALTER ROLE three SET session_preload_libraries = no_such_library",
+    )
+    before = read(destination, EVERYTHING)
+    policy = RolePolicy(conflicts=conflicts)
+    with pytest.raises(Refused, match=r'role "three": .*could not access file'):
+        await roles.create(*ends, policy)
+    assert read(destination, EVERYTHING) == before
+    [failure] = await roles.create(*ends, policy, under_way=True)
+    assert failure.object == 'role "three"'
+    [lacking] = await compared(*ends, policy)
+    assert (lacking.role, lacking.exists) == ("three", False)
+    execute(source.dsn(), "ALTER ROLE three RESET session_preload_libraries")
+    assert await roles.create(*ends, policy, under_way=True) == ()
+    assert await compared(*ends, policy) == ()
 
 
 async def test_passwords_can_be_common_or_none(

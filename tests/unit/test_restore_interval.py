@@ -1,5 +1,6 @@
 """A restore that cannot mend a difference does not dump the source in every tick."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -70,10 +71,21 @@ def test_what_somebody_has_mended_is_forgotten(
     assert unit.restore_failures == {}
 
 
+def test_what_the_rest_lacked_is_forgotten_by_a_later_comparison_that_finds_nothing() -> None:
+    unit = Unit("orders", "shop", History(started_at=AT))
+    rows = Failure("rows of table x", "check violated")
+    unit.rest_restored((BROKEN, rows), AT)
+    for left, at in ((("something",), AT + 1), ((), AT - 1)):
+        unit.forget_mended(change(streaming(), {"schema": Measured(left, at, 20.0)}))
+    assert unit.restore_failures == {"rest": (BROKEN, rows)}
+    unit.forget_mended(change(streaming(), {"schema": Measured((), AT + 1, 20.0)}))
+    assert unit.restore_failures == {"rest": (rows,)}  # of which that comparison says nothing
+
+
 def test_rows_of_an_extension_that_arrived_are_forgotten_and_no_other_failure() -> None:
     unit = Unit("orders", "shop", History(started_at=AT))
     refused = Failure("rows of table x", "check violated")
-    unit.restore_failures["rest"] = (BROKEN, refused)
+    unit.rest_restored((BROKEN, refused), math.inf)
     table = ExtensionRows(object="x", detail="hash", rows=2)
     source = change(streaming(), {"source.conditions": SourceConditions(extension_rows=(table,))})
     for there in ((), (replace(table, rows=1),), (replace(table, error="locked"),)):

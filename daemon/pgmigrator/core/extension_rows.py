@@ -4,13 +4,20 @@ from pgmigrator.core.conditions import ExtensionRows
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
 
+_ROWS = "rows of table "
+
 #: a table as the source has it, and as the destination does; None: it has none of that name
 Sides = tuple[ExtensionRows, ExtensionRows | None]
 
 
 def rows_of(table: str) -> str:
     """Name the rows of a table, for what could not be done to them."""
-    return f"rows of table {table}"
+    return f"{_ROWS}{table}"
+
+
+def are_rows(thing: str) -> bool:
+    """Whether it is such a name."""
+    return thing.startswith(_ROWS)
 
 
 def differing(obs: Observation) -> tuple[Sides, ...]:

@@ -85,6 +85,9 @@ async def create(
     is no reason to leave out the others. Returns what it refused: settings and comments of roles
     that exist all the same, and under way roles and memberships.
 
+    With `merge` and `skip` a role comes with all its settings or not at all: without one, it could
+    not be told later from a role that existed otherwise, which is accepted.
+
     :raises Refused: a role is in conflict and the policy is `fail`; or a server refuses.
     """
     theirs = await _read_side(source, role_policy)
@@ -99,13 +102,12 @@ async def create(
             [first, *_] = planned.conflicts
             raise Refused(f'role "{first.role}" {first.reason}; {first.fix}')
         _warn_of_common_password(planned, role_policy)
-        statements = [*_essential(planned, role_policy)]
-        if not under_way:
-            for statement in statements:
-                await connection.execute(statement.sql)
-            statements = []
-        statements += _extras(planned)
-        return await run_each(connection, destination, database, ACTION, statements)
+        essential, extras = _statements(planned, role_policy)
+        failures = await run_each(connection, destination, database, ACTION, essential)
+        if failures and not under_way:
+            [lacking, *_] = failures
+            raise Refused(f"{lacking.object}: {lacking.reason}")
+        return failures + await run_each(connection, destination, database, ACTION, extras)
 
 
 def _warn_of_common_password(planned: RolePlan, role_policy: RolePolicy) -> None:
@@ -114,15 +116,38 @@ def _warn_of_common_password(planned: RolePlan, role_policy: RolePolicy) -> None
         log.warning("roles that get the common password: give each one of its own", roles=names)
 
 
-def _essential(planned: RolePlan, role_policy: RolePolicy) -> Iterator[Statement]:
+def _statements(
+    planned: RolePlan, role_policy: RolePolicy
+) -> tuple[list[Statement], list[Statement]]:
+    """Return what roles are nothing without, and what may fail by itself."""
+    essential, extras = [], []
     for role in planned.create:
-        create = _create_statement(role, _password(role, role_policy))
-        yield Statement(f'role "{role.name}"', create)
-    for membership in planned.memberships:
-        yield Statement(
+        create = Statement(
+            f'role "{role.name}"', _create_statement(role, _password(role, role_policy))
+        )
+        properties = [*_properties(role)]
+        if role_policy.conflicts == "fail":
+            essential.append(create)
+            extras += properties
+        else:
+            essential.append(_as_one(create, properties))
+        extras += _comment(role)
+    essential += (
+        Statement(
             f'membership of "{membership.member}" in "{membership.role}"',
             sql.SQL(grant(membership)),
         )
+        for membership in planned.memberships
+    )
+    return essential, extras
+
+
+def _as_one(first: Statement, more: list[Statement]) -> Statement:
+    return Statement(
+        first.what,
+        sql.SQL("; ").join([first.sql, *(each.sql for each in more)]),
+        tuple(setting for each in more for setting in each.login),
+    )
 
 
 def _password(role: Role, role_policy: RolePolicy) -> str | None:
@@ -145,25 +170,22 @@ def _create_statement(role: Role, password: str | None) -> sql.Composed:
     )
 
 
-def _extras(planned: RolePlan) -> Iterator[Statement]:
-    for role in planned.create:
-        yield from _extras_of(role)
-
-
-def _extras_of(role: Role) -> list[Statement]:
+def _properties(role: Role) -> Iterator[Statement]:
     name = sql.Identifier(role.name)
-    extras = [
-        Statement(
+    for setting in role.settings:
+        yield Statement(
             f'setting {setting.partition("=")[0]} of role "{role.name}"',
             sql.SQL("ALTER ROLE {} {}").format(name, set_clause(setting)),
             preload.to_try(setting, role.settings),
         )
-        for setting in role.settings
-    ]
     for privilege in role.parameters:
         statement = sql.SQL(parameter_grant(role, privilege))
-        extras.append(Statement(f'{privilege} of role "{role.name}"', statement))
+        yield Statement(f'{privilege} of role "{role.name}"', statement)
+
+
+def _comment(role: Role) -> Iterator[Statement]:
     if role.comment is not None:
-        comment = sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(role.comment))
-        extras.append(Statement(f'comment of role "{role.name}"', comment))
-    return extras
+        comment = sql.SQL("COMMENT ON ROLE {} IS {}").format(
+            sql.Identifier(role.name), sql.Literal(role.comment)
+        )
+        yield Statement(f'comment of role "{role.name}"', comment)

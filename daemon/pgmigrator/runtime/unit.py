@@ -93,10 +93,16 @@ class Unit:
         if obs.schema is not None and not obs.schema.value:
             self.restore_failures.pop("schema", None)
         if "rest" in self.restore_failures:
-            arrived = extension_rows.arrived(obs)
             self.restore_failures["rest"] = tuple(
-                failed for failed in self.restore_failures["rest"] if failed.object not in arrived
+                failed
+                for failed in self.restore_failures["rest"]
+                if not self._is_mended(failed.object, obs)
             )
+
+    def _is_mended(self, thing: str, obs: Observation) -> bool:
+        if extension_rows.are_rows(thing):
+            return thing in extension_rows.arrived(obs)
+        return obs.schema is not None and not obs.schema.value and obs.schema.at > self.restored_at
 
     async def stop(
         self, *, only: frozenset[str] | None = None, but: frozenset[str] = frozenset()
