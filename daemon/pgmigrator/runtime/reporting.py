@@ -115,7 +115,8 @@ def problems_of(unit: Unit) -> tuple[Problem, ...]:
             severity=Severity.DEGRADES,
             object=failed_object.object,
             reason=failed_object.reason,
-            fix="mend the cause on the destination; it is then restored by itself",
+            fix="mend the cause on the destination; what comes after the data is then restored by"
+            " itself, for anything else the problem schema_drift has the SQL",
         )
         for failures in unit.restore_failures.values()
         for failed_object in failures
