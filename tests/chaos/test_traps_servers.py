@@ -5,7 +5,7 @@ In each, every view of PostgreSQL says that all is well, and rows are missing.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, LiteralString
+from typing import Any, Literal, LiteralString
 
 import psycopg
 import pytest
@@ -17,11 +17,13 @@ from tests.fixtures.daemon import Daemon, orders
 from tests.fixtures.servers import Pair, PairFactory
 
 Own = Callable[[Server], Server]
-REMEMBERED: LiteralString = (
-    "SELECT FROM pgmigrator.start WHERE started_at = pg_postmaster_start_time()"
-)
+Side = Literal["source", "destination"]
 STARTED: LiteralString = "SELECT extract(epoch FROM pg_postmaster_start_time())::float8"
-REMEMBERED_OF_SOURCE: LiteralString = "SELECT source_started_at FROM pgmigrator.start"
+#: of which start of either server the destination knows that a daemon watched it
+REMEMBERED: dict[Side, LiteralString] = {
+    "source": "SELECT source_started_at FROM pgmigrator.start",
+    "destination": "SELECT extract(epoch FROM started_at)::float8 FROM pgmigrator.start",
+}
 
 
 @pytest.fixture
@@ -69,22 +71,59 @@ def _failed(daemon: Daemon, reason: str) -> None:
         assert status == 409, outcome
 
 
-# --- the destination ---------------------------------------------------------------------------
+def _failed_for_good(daemon: Daemon, reason: str, reason_later: str) -> None:
+    """It has failed, and stays so for the next daemon, which has not seen why."""
+    _failed(daemon, reason)
+    daemon.kill()
+    daemon.start()
+    _failed(daemon, reason_later)
 
 
-def _older_copy_takes_its_place(pair: Pair, own_server: Own, *, watched: bool) -> Server:
-    """Copy the destination, let it apply an UPDATE that it confirms, and put the copy there."""
-    pair.destination.stop()
-    older = own_server(pair.destination.copy(port=pair.destination.port))
-    pair.destination.start()
+def _ready_for_good(daemon: Daemon) -> None:
+    """The light is on again, and what one daemon has seen, the next one believes."""
+    daemon.wait_phase("catching_up")
+    daemon.wait_phase("ready")
+    daemon.kill()
+    daemon.start()
+    daemon.wait_phase("ready")
+
+
+def _older_copy_takes_its_place(
+    pair: Pair, side: Side, own_server: Own, *, watched: bool
+) -> Server:
+    """Copy a server, let the destination apply and confirm an UPDATE, and put the copy there."""
+    server: Server = getattr(pair, side)
+    server.stop()
+    older = own_server(server.copy(port=server.port))
+    server.start()
     if watched:  # else it may well see neither of the two starts
-        until(lambda: rows(pair.destination, REMEMBERED), "look at the restart")
+        until(
+            lambda: rows(server, STARTED) == rows(pair.destination, REMEMBERED[side]),
+            "look at the restart",
+        )
     statement(pair.source, 'UPDATE "Großes Lager" SET "Menge" = "Menge" + 1000')
     until(lambda: shop.differences(pair.source, pair.destination) == [], "the update")
     until(lambda: _looks_drained(pair.source, pair.destination), "its confirmation")
-    pair.destination.stop()
+    server.stop()
     older.start()
     return older
+
+
+def _grow_wal(server: Server) -> None:
+    """Write beyond where the WAL began."""
+    with psycopg.connect(server.dsn("shop"), autocommit=True) as connection:
+        for _ in range(2):
+            connection.execute("SELECT pg_switch_wal()")
+            connection.execute("SELECT txid_current()")
+
+
+def _vouch(pair: Pair, reason: str) -> None:
+    """Run the statement that the status shows."""
+    with psycopg.connect(pair.destination.dsn("shop"), autocommit=True) as connection:
+        connection.execute(reason[reason.index("UPDATE ") :].encode())
+
+
+# --- the destination ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("watching", [True, False], ids=["watched", "unwatched"])
@@ -93,7 +132,7 @@ def test_the_destination_is_replaced_by_an_older_copy(
 ) -> None:
     if not watching:
         migrating.kill()
-    older = _older_copy_takes_its_place(pair, own_server, watched=watching)
+    older = _older_copy_takes_its_place(pair, "destination", own_server, watched=watching)
 
     # it streams on, and drains, and counts equal rows: yet an update is missing for good
     statement(pair.source, "INSERT INTO nothing VALUES (7)")
@@ -103,10 +142,8 @@ def test_the_destination_is_replaced_by_an_older_copy(
 
     if not watching:
         migrating.start()
-    _failed(migrating, "restored to an older state" if watching else "no daemon watched")
-    migrating.kill()
-    migrating.start()  # and it stays so
-    _failed(migrating, "no daemon watched")
+    found = "restored to an older state" if watching else "no daemon watched"
+    _failed_for_good(migrating, found, "no daemon watched")
 
 
 @pytest.mark.parametrize("end", [Server.stop, Server.kill], ids=["restart", "crash"])
@@ -116,11 +153,7 @@ def test_a_restart_of_the_destination_is_no_older_copy(
     end(pair.destination)
     shop.write(pair.source)
     pair.destination.start()
-    migrating.wait_phase("catching_up")
-    migrating.wait_phase("ready")
-    migrating.kill()
-    migrating.start()  # what one daemon has seen, the next one believes
-    migrating.wait_phase("ready")
+    _ready_for_good(migrating)
 
 
 def test_a_person_can_vouch_for_a_restart_that_nobody_watched(
@@ -132,32 +165,12 @@ def test_a_person_can_vouch_for_a_restart_that_nobody_watched(
     document = migrating.wait_phase("failed")
     reason = document["databases"][0]["reason"]
     statement(pair.destination, "UPDATE pgmigrator.start SET started_at = now()")  # not this one
-    with psycopg.connect(pair.destination.dsn("shop"), autocommit=True) as connection:
-        connection.execute(reason[reason.index("UPDATE ") :])
+    _vouch(pair, reason)
     migrating.wait_phase("ready")
     assert migrating.post("drain")[0] == 200
 
 
 # --- the source --------------------------------------------------------------------------------
-
-
-def _source_is_remembered(pair: Pair) -> bool:
-    return rows(pair.source, STARTED) == rows(pair.destination, REMEMBERED_OF_SOURCE)
-
-
-def _older_source_takes_its_place(pair: Pair, own_server: Own, *, watched: bool) -> Server:
-    """Copy the source, let it commit what the destination applies, and put the copy there."""
-    pair.source.stop()
-    older = own_server(pair.source.copy(port=pair.source.port))
-    pair.source.start()
-    if watched:
-        until(lambda: _source_is_remembered(pair), "look at the restart")
-    statement(pair.source, 'UPDATE "Großes Lager" SET "Menge" = "Menge" + 1000')
-    until(lambda: shop.differences(pair.source, pair.destination) == [], "the update")
-    until(lambda: _looks_drained(pair.source, pair.destination), "its confirmation")
-    pair.source.stop()
-    older.start()
-    return older
 
 
 @pytest.mark.parametrize("watching", [True, False], ids=["watched", "unwatched"])
@@ -166,7 +179,7 @@ def test_the_source_is_replaced_by_an_older_copy(
 ) -> None:
     if not watching:
         migrating.kill()
-    older = _older_source_takes_its_place(pair, own_server, watched=watching)
+    older = _older_copy_takes_its_place(pair, "source", own_server, watched=watching)
 
     # apply skips what it commits below what was applied, until its WAL has grown beyond that
     statement(older, "UPDATE nothing SET id = id + 1")
@@ -179,10 +192,8 @@ def test_the_source_is_replaced_by_an_older_copy(
 
     if not watching:
         migrating.start()
-    _failed(migrating, "the source's WAL went back" if watching else "no daemon watched")
-    migrating.kill()
-    migrating.start()  # and it stays so
-    _failed(migrating, "the source was restarted while no daemon watched")
+    found = "the source's WAL went back" if watching else "no daemon watched"
+    _failed_for_good(migrating, found, "the source was restarted while no daemon watched")
 
 
 @pytest.mark.parametrize("end", [Server.stop, Server.kill], ids=["restart", "crash"])
@@ -194,23 +205,16 @@ def test_a_restart_of_the_source_is_no_older_copy(
     migrating.wait_phase("unknown")
     pair.source.start()
     shop.write(pair.source)
-    migrating.wait_phase("catching_up")
-    migrating.wait_phase("ready")
-    migrating.kill()
-    migrating.start()  # what one daemon has seen, the next one believes
-    migrating.wait_phase("ready")
+    _ready_for_good(migrating)
     assert migrating.post("drain")[0] == 200
 
 
 def test_a_checkpoint_does_not_hide_an_older_copy(
     pair: Pair, migrating: Daemon, own_server: Own
 ) -> None:
-    older = _older_source_takes_its_place(pair, own_server, watched=True)
-    with psycopg.connect(older.dsn("shop"), autocommit=True) as connection:
-        for _ in range(2):
-            connection.execute("SELECT pg_switch_wal()")
-            connection.execute("SELECT txid_current()")
-        connection.execute("CHECKPOINT")
+    older = _older_copy_takes_its_place(pair, "source", own_server, watched=True)
+    _grow_wal(older)
+    statement(older, "CHECKPOINT")
     migrating.wait(lambda report: report["phase"] == "failed", "the doubt", "/status/orders/shop")
     assert migrating.post("drain", timeout_seconds=5)[0] == 409
 
@@ -219,11 +223,8 @@ def test_a_daemon_that_starts_while_the_source_is_down_has_not_seen_its_start(
     pair: Pair, migrating: Daemon, own_server: Own
 ) -> None:
     migrating.kill()
-    older = _older_source_takes_its_place(pair, own_server, watched=False)
-    with psycopg.connect(older.dsn("shop"), autocommit=True) as connection:
-        for _ in range(2):
-            connection.execute("SELECT pg_switch_wal()")
-            connection.execute("SELECT txid_current()")
+    older = _older_copy_takes_its_place(pair, "source", own_server, watched=False)
+    _grow_wal(older)
     older.stop()
     migrating.start()
     migrating.wait_phase("unknown")
@@ -238,16 +239,13 @@ def test_a_person_can_vouch_for_a_restart_of_the_source(pair: Pair, migrating: D
     document = migrating.wait_phase("failed")
     reason = document["databases"][0]["reason"]
     pair.source.restart()  # not this one
-    with psycopg.connect(pair.destination.dsn("shop"), autocommit=True) as connection:
-        connection.execute(reason[reason.index("UPDATE ") :])
+    _vouch(pair, reason)
     _failed(migrating, "no daemon watched")
     [(started,)] = rows(pair.source, STARTED)
     migrating.wait(
         lambda report: repr(started) in report["reason"], "this start", "/status/orders/shop"
     )
-    reason = migrating.get("/status/orders/shop")["reason"]
-    with psycopg.connect(pair.destination.dsn("shop"), autocommit=True) as connection:
-        connection.execute(reason[reason.index("UPDATE ") :])
+    _vouch(pair, migrating.get("/status/orders/shop")["reason"])
     migrating.wait_phase("ready")
     assert migrating.post("drain")[0] == 200
 
