@@ -108,7 +108,7 @@ def _closed_to_applications(pair: Pair, running: Daemon) -> None:
     with pytest.raises(psycopg.OperationalError, match="too many connections"):
         psycopg.connect(pair.source.dsn("shop", user="auditor", password="known"))
     running.wait(
-        lambda d: problems_of(d, "closed_database").keys() == {"database shop"},
+        lambda d: problems_of(d, "connection_limit").keys() == {"database shop"},
         "a note of the limit",
         "/status/orders/shop",
     )

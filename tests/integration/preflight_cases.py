@@ -416,7 +416,7 @@ DATABASES = (
     ),
     *(
         Case(
-            check="closed_database",
+            check="connection_limit",
             severity=NOTE,
             object=f"database {DATABASE}",
             here=(f"ALTER DATABASE {QUOTED} CONNECTION LIMIT 0",),

@@ -303,8 +303,8 @@ FIRES: list[Case] = [
     ("role_collisions", BLOCKS, "role app", FRESH, COLLIDING | {"roles": OTHER_COMMENT}),
     ("role_collisions", NOTE, "role app", FRESH, COLLIDING | {"policy.role_conflicts": "merge"}),
     ("lock_table", BLOCKS, "shop", FRESH, {"source.tables": MANY}),
-    ("closed_database", NOTE, "database shop", FRESH, CLOSED),
-    ("closed_database", NOTE, "database shop", STREAMING, CLOSED),
+    ("connection_limit", NOTE, "database shop", FRESH, CLOSED),
+    ("connection_limit", NOTE, "database shop", STREAMING, CLOSED),
     (
         "lock_table",
         BLOCKS,
@@ -660,8 +660,8 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ),
     ("late_writes", SWITCHED, {"source.late_writes": None}),
     ("lock_table", FRESH, {"source.tables": MANY[:1600]}),
-    ("closed_database", STREAMING, {"source.database.connection_limit": 1}),
-    ("closed_database", SWITCHED, CLOSED),
+    ("connection_limit", STREAMING, {"source.database.connection_limit": 1}),
+    ("connection_limit", SWITCHED, CLOSED),
     (
         "lock_table",
         FRESH,

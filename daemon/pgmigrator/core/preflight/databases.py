@@ -269,7 +269,7 @@ def role_collisions(obs: Observation) -> Iterator[Found]:
 
 
 @check("destination", NOTE)
-def closed_database(obs: Observation) -> Iterator[Found]:
+def connection_limit(obs: Observation) -> Iterator[Found]:
     """The source's database lets in others than superusers, or is closed for the cutover alone."""
     assert obs.source is not None
     assert obs.destination is not None
@@ -346,6 +346,6 @@ CHECKS: tuple[Check, ...] = (
     role_conflicts,
     common_passwords,
     role_collisions,
-    closed_database,
+    connection_limit,
     lock_table,
 )
