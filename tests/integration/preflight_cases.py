@@ -296,6 +296,13 @@ DATABASES = (
         there=(f"CREATE DATABASE {QUOTED} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0",),
     ),
     Case(
+        # nothing of it is ours before our marker is there
+        check="destination_database",
+        severity=BLOCKS,
+        object="{database}",
+        inside=("CREATE SCHEMA pgmigrator",),
+    ),
+    Case(
         check="adopted_database_stays_empty",
         severity=BLOCKS,
         object="{database}",
@@ -589,6 +596,22 @@ CONDITIONS = (
             "ALTER FUNCTION is_known IMMUTABLE; CREATE TABLE g (i int PRIMARY KEY, code text,"
             " known bool GENERATED ALWAYS AS (is_known(code)) STORED)",
             "CREATE DOMAIN known_code AS text CHECK (is_known(VALUE))",
+        )
+    ),
+    *(
+        Case(
+            check="reserved_schema",
+            severity=severity,
+            object="schema pgmigrator",
+            here=("CREATE SCHEMA pgmigrator", *more),
+            marked=marked,
+            mend_here="ALTER SCHEMA pgmigrator RENAME TO pgmigrator_earlier;",
+            says=says,
+        )
+        for severity, marked, more, says in (
+            (BLOCKS, None, (), "on the source: ALTER"),
+            (DEGRADES, UNDER_WAY, (), "on the source: ALTER"),
+            (BLOCKS, None, (f"ALTER DATABASE {QUOTED} SET pgmigrator.state = 'x'",), "`complete`"),
         )
     ),
     *(

@@ -155,9 +155,14 @@ NOBODYS = (
     "DROP EXTENSION plpgsql; CREATE EXTENSION plpgsql",
     "COMMENT ON SCHEMA public IS 'x'; REVOKE ALL ON SCHEMA public FROM PUBLIC",
     "CREATE TEMPORARY TABLE x (id serial)",
-    "CREATE SCHEMA pgmigrator; CREATE TABLE pgmigrator.x (id serial PRIMARY KEY, note text)",
     "CREATE PUBLICATION x; COMMENT ON PUBLICATION x IS 'pgmigrator orders 1'",
     "CREATE SUBSCRIPTION pgmigrator_x CONNECTION '' PUBLICATION x WITH (connect = false)",
+)
+
+#: what is ours only where a marker of ours is
+BOOKKEEPING = (
+    "CREATE SCHEMA pgmigrator",
+    "CREATE SCHEMA pgmigrator; CREATE TABLE pgmigrator.x (id serial PRIMARY KEY, note text)",
 )
 
 
@@ -173,13 +178,17 @@ def test_whatever_somebody_created_counts_and_nothing_else(ends: Ends, side: int
     )
     wrong = []
     with psycopg.connect(server.dsn(name)) as connection:
-        for statement in (*OBJECTS, *NOBODYS):
+        for statement in (*OBJECTS, *NOBODYS, *BOOKKEEPING):
             if "pg_catalog.ends" in statement:
                 connection.execute(callee)
             connection.execute(statement.encode())
-            row = connection.execute(query("has_user_objects").encode()).fetchone()
-            if row != (statement in OBJECTS,):
-                wrong.append((statement, row))
+            for marked in (False, True):
+                row = connection.execute(
+                    query("has_user_objects").encode(), {"marked": marked}
+                ).fetchone()
+                theirs = statement in OBJECTS or (statement in BOOKKEEPING and not marked)
+                if row != (theirs,):
+                    wrong.append((statement, marked, row))
             connection.rollback()
     assert wrong == []
 

@@ -474,6 +474,7 @@ FIRES: list[Case] = [
                 here(settings=setting("statement_timeout", "500")) | OLD_DESTINATION,
             ),
             ("row_security", here(row_security=thing(str(ORDERS)))),
+            ("reserved_schema", here(reserved_schemas=thing("pgmigrator", ""))),
             ("preload_libraries", PRELOADED | {"logins": {PRELOADS[0].login: "no such file"}}),
             ("preload_libraries", PRELOADED),  # not tried yet
         )

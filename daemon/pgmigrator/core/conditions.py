@@ -112,6 +112,8 @@ class SourceConditions:
     held_triggers: tuple[Thing, ...] = ()
     event_triggers: tuple[Thing, ...] = ()
     path_functions: tuple[Thing, ...] = ()
+    #: the detail says whether an earlier migration brought the database here: "earlier" or ""
+    reserved_schemas: tuple[Thing, ...] = ()
     tablespaces: tuple[UsedTablespace, ...] = ()
     placed_partitioned: tuple[PlacedRelation, ...] = ()
     #: those of ALTER ROLE ALL, by name

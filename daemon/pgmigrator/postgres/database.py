@@ -84,7 +84,7 @@ async def adopt(
             details = ", ".join(f"{n} {found[n]} instead of {wanted[n]}" for n in differing)
             raise Refused(f'database "{database}" on the destination has {details}: drop it')
         async with connection.transaction():
-            [row] = await fetch(connection, query("has_user_objects"))
+            [row] = await fetch(connection, query("has_user_objects"), {"marked": False})
             if row["has_user_objects"]:
                 raise Refused(
                     f'database "{database}" on the destination holds objects that are not ours:'

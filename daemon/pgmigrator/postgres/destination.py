@@ -60,7 +60,8 @@ async def read_inside(
         found, newer = None, str(error)
     subscription = await _read_subscription(connection, names)
     (activity,) = await fetch(connection, query("destination_activity"), {})
-    (objects,) = await fetch(connection, query("has_user_objects"))
+    marked = {"marked": found is not None or newer != ""}
+    (objects,) = await fetch(connection, query("has_user_objects"), marked)
     return replace(
         outside,
         marker=found,

@@ -179,7 +179,7 @@ class Observer:
 
     async def _has_objects(self, database: str) -> bool:
         connection = await self._sessions.get(self.source, database)
-        (row,) = await fetch(connection, query("has_user_objects"))
+        (row,) = await fetch(connection, query("has_user_objects"), {"marked": False})
         # the one that the settings connect to first is in use all the time, also by verbs
         if not row["has_user_objects"] and database != self.source.instance.database:
             await self._sessions.forget(self.source, database)

@@ -287,6 +287,27 @@ def path_functions(obs: Observation) -> Iterator[Found]:
         )
 
 
+@check("source", BLOCKS, DEGRADES)
+def reserved_schema(obs: Observation) -> Iterator[Found]:
+    """No schema has the name of our bookkeeping: what is in it would not be followed or compared."""
+    for schema in _here(obs).reserved_schemas if not ended(obs) else ():
+        rename = f"ALTER SCHEMA {schema.object} RENAME TO {schema.object}_earlier;"
+        reason = "on the destination that is the name of this daemon's bookkeeping"
+        fix = f"on the source: {rename} and adapt whatever names it"
+        if schema.detail:
+            reason += "; it may be the rest of the migration that brought this database here"
+            fix = (
+                "end that migration first, with its `complete`: that removes what is its own. What"
+                f" is left then may be yours: look at it, and {fix}"
+            )
+        yield (
+            _blocks_at_first(obs),
+            f"schema {schema.object}",
+            f"{reason}; what is in it would neither be followed nor compared",
+            fix,
+        )
+
+
 @check("destination", BLOCKS, DEGRADES, NOTE)
 def tablespaces(obs: Observation) -> Iterator[Found]:
     """The destination has the tablespaces that the database uses, if they are to be kept."""
@@ -501,6 +522,7 @@ CHECKS: tuple[Check, ...] = (
     held_triggers,
     event_triggers,
     path_functions,
+    reserved_schema,
     tablespaces,
     preload_libraries,
     everywhere_settings,

@@ -53,7 +53,7 @@ def destination_database(obs: Observation) -> Iterator[Found]:
         yield (
             BLOCKS,
             obs.database,
-            "the destination has a database of that name with objects in it",
+            "the destination has a database of that name with objects in it, be it a schema alone",
             "rename it there, or leave the database out with EXCLUDE_DATABASES",
         )
     else:

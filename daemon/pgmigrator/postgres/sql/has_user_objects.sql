@@ -1,9 +1,10 @@
 -- True if anybody created anything in this database. What initdb made does not count (oids below
--- 16384), nor do extensions and their members, nor what is ours: the bookkeeping, publications and
--- subscriptions.
+-- 16384), nor do extensions and their members, nor what is ours: publications and subscriptions,
+-- and in a database that bears our marker the bookkeeping.
 WITH theirs AS (
     SELECT oid FROM pg_namespace
-     WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'pgmigrator')
+     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+       AND NOT (%(marked)s AND nspname = 'pgmigrator')
 ), member AS (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
 ), within(classid, objid, namespace) AS (
@@ -23,7 +24,7 @@ WITH theirs AS (
     SELECT classid, objid FROM within WHERE namespace IN (SELECT oid FROM theirs)
     UNION ALL
     SELECT 'pg_namespace'::regclass, oid FROM pg_namespace
-     WHERE oid >= 16384 AND nspname !~ '^pg_' AND nspname <> 'pgmigrator'
+     WHERE oid >= 16384 AND nspname !~ '^pg_' AND NOT (%(marked)s AND nspname = 'pgmigrator')
     UNION ALL SELECT 'pg_am'::regclass, oid FROM pg_am WHERE oid >= 16384
     UNION ALL SELECT 'pg_cast'::regclass, oid FROM pg_cast WHERE oid >= 16384
     UNION ALL SELECT 'pg_default_acl'::regclass, oid FROM pg_default_acl
