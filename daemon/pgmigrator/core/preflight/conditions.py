@@ -289,7 +289,7 @@ def path_functions(obs: Observation) -> Iterator[Found]:
 
 @check("source", BLOCKS, DEGRADES)
 def reserved_schema(obs: Observation) -> Iterator[Found]:
-    """No schema has the name of our bookkeeping: what is in it would not be followed or compared."""
+    """No schema has the name of our bookkeeping: what is in it would be left out unnoticed."""
     for schema in _here(obs).reserved_schemas if not ended(obs) else ():
         rename = f"ALTER SCHEMA {schema.object} RENAME TO {schema.object}_earlier;"
         reason = "on the destination that is the name of this daemon's bookkeeping"
