@@ -84,6 +84,10 @@ def _extension(name: str, version: str) -> str:
     )
 
 
+_OTHER_VERSION = (
+    "SET allow_system_table_mods = on;"
+    " UPDATE pg_extension SET extversion = '0.9' WHERE extname = 'plpgsql'"
+)
 DATABASE_OID = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 
 
@@ -740,6 +744,44 @@ CONDITIONS = (
             marked=marked,
         )
         for severity, marked in ((NOTE, None), (DEGRADES, (*UNDER_WAY, Step.COPIED, Step.INDEXED)))
+    ),
+    *(
+        Case(
+            check="extension_members",
+            severity=severity,
+            object=object_,
+            here=(
+                'CREATE TABLE "Odd rates" (i int)',
+                'INSERT INTO "Odd rates" VALUES (1)',
+                "CREATE AGGREGATE most(int) (SFUNC = int4larger, STYPE = int)",
+                # as the script of an extension, or a person, would
+                'ALTER EXTENSION plpgsql ADD TABLE "Odd rates"',
+                "ALTER EXTENSION plpgsql ADD AGGREGATE most(int)",
+                *more,
+            ),
+            marked=UNDER_WAY,
+            mend_here=mend_here,
+            says=says,
+        )
+        for severity, object_, more, mend_here, says in (
+            (
+                DEGRADES,
+                'TABLE public."Odd rates"',
+                ("ALTER EXTENSION plpgsql DROP AGGREGATE most(int)",),
+                'ALTER EXTENSION plpgsql DROP TABLE public."Odd rates";',
+                "",
+            ),
+            (
+                DEGRADES,
+                "AGGREGATE public.most(integer)",
+                ('ALTER EXTENSION plpgsql DROP TABLE "Odd rates"',),
+                "ALTER EXTENSION plpgsql DROP AGGREGATE public.most(integer);",
+                "",
+            ),
+            (NOTE, "extension plpgsql", (_OTHER_VERSION,), "", "DROP AGGREGATE"),
+            # a table is missed with any version
+            (DEGRADES, 'TABLE public."Odd rates"', (_OTHER_VERSION,), "", "DROP TABLE"),
+        )
     ),
     Case(
         check="md5_passwords",

@@ -8,6 +8,7 @@ import pytest
 from pgmigrator.core.conditions import (
     CollationVersion,
     DestinationConditions,
+    ExtensionMember,
     ExtensionRows,
     PlacedRelation,
     Preload,
@@ -94,6 +95,15 @@ def rows(count: int = 2, **more: Any) -> tuple[ExtensionRows, ...]:
 
 
 THERE_TOO = there(extension_rows=rows())
+
+
+def member(object_: str = "TABLE x", **more: Any) -> tuple[ExtensionMember, ...]:
+    found = ExtensionMember(object=object_, extension="e", version="1.0", data=True)
+    return (replace(found, **more),)
+
+
+MEMBER_THERE = there(extension_members=member())
+OTHERS_THERE = there(extension_members=member("FUNCTION f()", data=False))
 
 
 def thing(name: str, detail: str = "so it is") -> tuple[Thing, ...]:
@@ -448,6 +458,28 @@ FIRES: list[Case] = [
             (rows(0), rows(0, error="locked")),
         )
     ),
+    (
+        "extension_members",
+        DEGRADES,
+        "TABLE x",
+        STREAMING,
+        here(extension_members=member()) | there(),
+    ),
+    *(
+        (
+            "extension_members",
+            severity,
+            thing_,
+            STREAMING,
+            here(extension_members=member(**facts)) | OTHERS_THERE,
+        )
+        for severity, thing_, facts in (
+            (DEGRADES, "TABLE x", {}),
+            (DEGRADES, "TABLE x", {"data": False}),
+            (DEGRADES, "TABLE x", {"version": "1.1"}),
+            (NOTE, "extension e", {"version": "1.1", "data": False}),
+        )
+    ),
     ("schema_drift", DEGRADES, f"column of {ORDERS}", STREAMING, {"schema": DRIFT}),
     (
         "complete_too_early",
@@ -713,6 +745,18 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("extension_rows", STREAMING, here(extension_rows=rows()) | THERE_TOO),
     ("extension_rows", STREAMING, here(extension_rows=rows(0)) | there(extension_rows=rows(0))),
     ("extension_rows", STREAMING, here(extension_rows=rows(0))),
+    ("extension_members", STREAMING, here(extension_members=member()) | MEMBER_THERE),
+    ("extension_members", STREAMING, MEMBER_THERE),
+    # what is read there before is another database
+    ("extension_members", marked(), here(extension_members=member()) | OTHERS_THERE),
+    *(
+        (
+            "extension_members",
+            STREAMING,
+            here(extension_members=member()) | there(unread={unread: "cancelled"}),
+        )
+        for unread in ("everything", "extension_members")
+    ),
     # a table that only a newer version of the extension has
     ("extension_rows", STREAMING, THERE_TOO),
     (

@@ -43,6 +43,17 @@ class ExtensionRows(Thing):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionMember(Thing):
+    """A relation, routine or type that belongs to an extension; the object is as ALTER calls it."""
+
+    extension: str
+    #: of the extension
+    version: str
+    #: it may hold rows that no dump has, since the extension did not register it for that
+    data: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsedTablespace(Thing):
     """A tablespace that a database uses; the detail says for what."""
 
@@ -124,6 +135,7 @@ class SourceConditions:
     compressions: tuple[Thing, ...] = ()
     archiving: tuple[Thing, ...] = ()
     extension_rows: tuple[ExtensionRows, ...] = ()
+    extension_members: tuple[ExtensionMember, ...] = ()
     #: by provider
     security_labels: tuple[Thing, ...] = ()
     shared_labels: tuple[SharedLabel, ...] = ()
@@ -146,6 +158,7 @@ class DestinationConditions:
     time_zone_names: tuple[Thing, ...] = ()
     compression_methods: tuple[Thing, ...] = ()
     extension_rows: tuple[ExtensionRows, ...] = ()
+    extension_members: tuple[ExtensionMember, ...] = ()
     shared_labels: tuple[SharedLabel, ...] = ()
     #: what could not be read, and why
     unread: Mapping[str, str] = field(default_factory=dict)

@@ -1,13 +1,16 @@
-"""What people keep in the tables of extensions."""
+"""What people keep in the tables of extensions, and what they made a part of one."""
 
 import shlex
 from collections.abc import Iterator
 
-from pgmigrator.core.conditions import ExtensionRows
+from pgmigrator.core.conditions import ExtensionMember, ExtensionRows
 from pgmigrator.core.extension_rows import differing, to_copy
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
 from pgmigrator.core.preflight.finding import DEGRADES, NOTE, Check, Found, check, ended
+
+#: members that a note names
+SHOWN = 3
 
 
 @check("destination", DEGRADES, NOTE)
@@ -57,4 +60,58 @@ def _copied_by_hand(table: ExtensionRows) -> str:
     )
 
 
-CHECKS: tuple[Check, ...] = (extension_rows,)
+@check("source", DEGRADES, NOTE)
+def extension_members(obs: Observation) -> Iterator[Found]:
+    """What a person made a member of an extension is on the destination too: no dump has it."""
+    there = obs.destination.conditions if obs.destination else None
+    restored = obs.marker is not None and Step.SCHEMA_DONE in obs.marker.steps
+    if ended(obs) or not restored or there is None:
+        return
+    if there.unread.keys() & {"everything", "extension_members"}:
+        return  # `conditions_read` says so
+    versions = {member.extension: member.version for member in there.extension_members}
+    # another version may be without them
+    given_up: dict[str, list[ExtensionMember]] = {}
+    for member in _lacking(obs):
+        if member.data or member.version == versions.get(member.extension):
+            yield DEGRADES, member.object, _lost(member), _made_independent(member)
+        else:
+            given_up.setdefault(member.extension, []).append(member)
+    for extension, members in given_up.items():
+        names = ", ".join(member.object for member in members[:SHOWN])
+        more = f" and {len(members) - SHOWN} more" if len(members) > SHOWN else ""
+        yield (
+            NOTE,
+            f"extension {extension}",
+            f"the destination's has version {versions.get(extension, 'unknown')} instead of"
+            f" {members[0].version}, and not {names}{more}",
+            "nothing, if that version is without them; one that a person added to the extension: "
+            + _made_independent(members[0]),
+        )
+
+
+def _lacking(obs: Observation) -> Iterator[ExtensionMember]:
+    here = obs.source.conditions if obs.source else None
+    there = obs.destination.conditions if obs.destination else None
+    present = {(m.extension, m.object) for m in (there.extension_members if there else ())}
+    for member in here.extension_members if here else ():
+        if (member.extension, member.object) not in present:
+            yield member
+
+
+def _lost(member: ExtensionMember) -> str:
+    what = ", rows and all" if member.data else ""
+    return (
+        f"it belongs to extension {member.extension}, and the destination's does not have it: as no"
+        f" dump has members of an extension, it would be lost{what}"
+    )
+
+
+def _made_independent(member: ExtensionMember) -> str:
+    return (
+        f"on the source: ALTER EXTENSION {member.extension} DROP {member.object}; which leaves it"
+        " as it is, and has it migrated: a table by itself, else by the SQL that is named then"
+    )
+
+
+CHECKS: tuple[Check, ...] = (extension_rows, extension_members)
