@@ -94,6 +94,8 @@ def test_a_new_database_joins_beside_an_invalid_one(
         "CREATE DATABASE dead",
         INTERRUPT,
         "CREATE DATABASE locked ALLOW_CONNECTIONS false",
+        "CREATE DATABASE blank IS_TEMPLATE true",
+        "CREATE DATABASE sealed IS_TEMPLATE true ALLOW_CONNECTIONS false",
         "CREATE DATABASE new",
         database="postgres",
     )
@@ -106,6 +108,8 @@ def test_a_new_database_joins_beside_an_invalid_one(
     assert {p["id"] for p in seen["problems"]} == {
         "invalid_database:dead",
         "closed_database:locked",
+        "template_database:blank",
+        "template_database:sealed",
     }
     # an empty database is listed over the session that everything else uses: it stays open
     first = shop.value(pair.source, FIRST_SESSION)

@@ -68,6 +68,7 @@ async def test_what_cannot_be_shown_is_unknown(monkeypatch: pytest.MonkeyPatch) 
         (Listing(error="no"), (Phase.SWITCHED, Phase.COMPLETED), []),
         (Listing(invalid=("dead",)), READY, [("invalid_database", Severity.DEGRADES)]),
         (Listing(closed=("shut",)), READY, [("closed_database", Severity.DEGRADES)]),
+        (Listing(templates=("blank",)), READY, [("template_database", Severity.NOTE)]),
     ],
 )
 def test_a_list_that_was_not_read_is_a_problem(

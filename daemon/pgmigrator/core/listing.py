@@ -22,6 +22,8 @@ class Listing:
     invalid: tuple[str, ...] = ()
     #: they allow no connections
     closed: tuple[str, ...] = ()
+    #: those that others are made from, but for the server's own two
+    templates: tuple[str, ...] = ()
     #: why the list could not be read, so that databases may be missing; "" if it was
     error: str = ""
 
@@ -50,6 +52,18 @@ def problems(mapping: str, listing: Listing, phases: Collection[Phase]) -> tuple
             f" true; or leave it out with {_variable(mapping, 'EXCLUDE_DATABASES')}",
         )
         for database in listing.closed
+    ]
+    found += [
+        Problem(
+            check="template_database",
+            severity=Severity.NOTE,
+            object=database,
+            reason="it is a template, which is not migrated unless it is asked for by its name",
+            fix=f"to migrate it, name it with all others in {_variable(mapping, 'DATABASES')}: it"
+            " cannot be copied meanwhile, and arrives as an ordinary database; else leave it out"
+            f" with {_variable(mapping, 'EXCLUDE_DATABASES')}, which ends this note",
+        )
+        for database in listing.templates
     ]
     if phases and (not listing.error or _OVER.issuperset(phases)):
         return tuple(found)

@@ -140,7 +140,8 @@ class Observer:
             with translated(self.source):
                 admin = await self._sessions.get(self.source)
                 rows = await fetch(admin, query("databases"))
-            wanted = [row for row in rows if row["name"] not in excluded]
+            listed = [row for row in rows if row["name"] not in excluded]
+            wanted = [row for row in listed if not row["template"]]
             present = [row["name"] for row in wanted if not (row["invalid"] or row["closed"])]
             unread = [name for name in present if name not in self._with_objects]
             refused = frozenset([name for name in unread if not await self._looked_into(name)])
@@ -149,6 +150,8 @@ class Observer:
             refused=refused,
             invalid=tuple(row["name"] for row in wanted if row["invalid"]),
             closed=tuple(row["name"] for row in wanted if row["closed"]),
+            # never looked into: while anybody is connected to one, nobody can make a copy of it
+            templates=tuple(row["name"] for row in listed if row["template"]),
         )
 
     async def destination_databases(self) -> tuple[str, ...]:

@@ -121,9 +121,13 @@ class MappingRunner:
 
     def list_problems(self, phases: Iterable[Phase]) -> tuple[Problem, ...]:
         """Say what is wrong with the list of databases, given the phases of those known."""
-        # one that we know was open: its own report says what became of it
-        closed = tuple(name for name in self.listing.closed if name not in self.units)
-        return listing.problems(self.name, replace(self.listing, closed=closed), tuple(phases))
+        # one that we know was open, and no template: its own report says what became of it
+        closed, templates = (
+            tuple(name for name in names if name not in self.units)
+            for names in (self.listing.closed, self.listing.templates)
+        )
+        strange = replace(self.listing, closed=closed, templates=templates)
+        return listing.problems(self.name, strange, tuple(phases))
 
     def _with_environment(self, obs: Observation, shared: Environment) -> Observation:
         """Add what the neighbours bring, now that this mapping has announced its own."""
