@@ -20,8 +20,9 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from pgmigrator.core.text import ENCODING, SESSION_OPTIONS
 from pgmigrator.errors import MigratorError, Refused, Unreachable
-from pgmigrator.postgres.connect import Endpoint, redact
+from pgmigrator.postgres.connect import Endpoint, redact, startup_options
 from pgmigrator.postgres.private import private_folder
 
 PROGRAMS = ("pg_dump", "pg_restore")
@@ -172,8 +173,8 @@ def failure(program: str, endpoint: Endpoint, ended: Ended) -> MigratorError:
 def _environment(endpoint: Endpoint, folder: Path, options: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child that talks to a server."""
     environment = _without_ours()
-    settings = {"client_connection_check_interval": "1s"} | dict(options)
-    environment["PGOPTIONS"] = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    settings = {"client_connection_check_interval": "1s"} | SESSION_OPTIONS | ENCODING
+    environment["PGOPTIONS"] = startup_options(settings | dict(options))
     environment["LC_ALL"] = "C"
     if endpoint.password is not None:
         file = folder / "password"

@@ -1,6 +1,6 @@
 """Reading the conditions of either side: one query per field, each by itself.
 
-The session has none of our time-outs: what it finds in `settings` is what the replication sessions
+The session has none of our settings: what it finds in `settings` is what the replication sessions
 of our role get, by whatever way. What a query is refused is said in `unread`; the others go on.
 """
 
@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import psycopg
 
 from pgmigrator.core.conditions import DestinationConditions, ExtensionRows, SourceConditions
+from pgmigrator.core.text import SESSION_OPTIONS
 from pgmigrator.errors import MigratorError
 from pgmigrator.postgres import extension_rows
 from pgmigrator.postgres.connect import Connection, Endpoint, connect, fetch, translate, translated
@@ -19,7 +20,7 @@ from pgmigrator.postgres.queries import query
 C = TypeVar("C", SourceConditions, DestinationConditions)
 
 #: once the settings are read: what they are must not keep us from reading the rest
-_BOUNDS = "SET statement_timeout = '10s'; SET lock_timeout = '2s'"
+_OPTIONS = SESSION_OPTIONS | {"statement_timeout": "10s", "lock_timeout": "2s"}
 
 
 async def read(
@@ -64,5 +65,6 @@ async def _read(
                 raise
             unread[field.name] = str(translate(error, endpoint))
         if field.name == "settings":
-            await connection.execute(_BOUNDS)
+            for name, value in _OPTIONS.items():
+                await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     return kind(**read, unread=unread)

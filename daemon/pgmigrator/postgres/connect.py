@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from pgmigrator.core.allowlist import permit
+from pgmigrator.core.text import CARRIED_TEXT, ENCODING, OWN_ROLE, SESSION_OPTIONS
 from pgmigrator.errors import MigratorError, Refused, Unreachable
 from pgmigrator.settings import Instance
 
@@ -29,12 +30,14 @@ LOCK_TIMEOUT_S = 2
 
 #: Settings of the sessions that copy from the source: what it sets for others would end them, and
 #: a copy that row-level security thins out must fail. 18.1 still drops them (preflight knows).
-REPLICATION_OPTIONS = (
-    ("statement_timeout", "0"),
-    ("lock_timeout", "0"),
-    ("idle_in_transaction_session_timeout", "0"),
-    ("row_security", "off"),
-)
+REPLICATION_OPTIONS = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "row_security": "off",
+    **CARRIED_TEXT,
+    **OWN_ROLE,
+}
 
 #: Settings of a session whose statements carry a secret: the server's log must not have it.
 SECRECY_OPTIONS = {
@@ -107,7 +110,7 @@ class Endpoint:
             "user": instance.user,
             "dbname": database,
             "connect_timeout": str(CONNECT_TIMEOUT_S),
-            "options": " ".join(f"-c {name}={value}" for name, value in REPLICATION_OPTIONS),
+            "options": startup_options(REPLICATION_OPTIONS),
         }
         if self.password is not None:
             parameters["password"] = self.password
@@ -158,21 +161,24 @@ async def connect(
 ) -> Connection:
     """Open a connection that the caller closes; in autocommit mode.
 
-    `bounded=False` sets nothing that bounds it: time-outs are what they are for anybody.
+    `bounded=False` leaves what decides how the sessions and workers of replication fare as it is
+    for anybody: time-outs, the role, and how text is understood.
     """
     defaults = {
         "client_connection_check_interval": "1s",
         "search_path": "pg_catalog",
+        **ENCODING,
         # `on` would hang in every commit while a synchronous standby is missing
         "synchronous_commit": "local",
         "default_transaction_isolation": "read\\ committed",
-        "TimeZone": "UTC",
         # a query over 10,000 tables would take seconds longer to compile than to run
         "jit": "off",
     }
     if endpoint.side == "source":
         defaults["default_transaction_read_only"] = "on"
-    settings = defaults | (_bounds(endpoint) if bounded else {}) | dict(options or {})
+    if bounded:
+        defaults |= SESSION_OPTIONS | _bounds(endpoint)
+    settings = defaults | dict(options or {})
     if endpoint.side == "source":
         return await _open(endpoint, database, action, settings)
     try:
@@ -187,24 +193,18 @@ async def connect(
 async def _open(
     endpoint: Endpoint, database: str, action: str, settings: Mapping[str, str]
 ) -> Connection:
-    connection = await psycopg.AsyncConnection.connect(
+    return await psycopg.AsyncConnection.connect(
         make_conninfo("", **endpoint.parameters(database, action)),
         password=endpoint.password,
-        options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
+        options=startup_options(settings),
         autocommit=True,
         row_factory=dict_row,
     )
-    return await with_text(connection)
 
 
-async def with_text(connection: Connection) -> Connection:
-    """Read text as text also where a database's encoding is SQL_ASCII, which says nothing of it.
-
-    PostgreSQL converts nothing then, and refuses to send what is no UTF-8.
-    """
-    if connection.info.parameter_status("client_encoding") == "SQL_ASCII":
-        await connection.execute("SET client_encoding = 'UTF8'")
-    return connection
+def startup_options(settings: Mapping[str, str]) -> str:
+    """Write settings as libpq's `options`; backslashes before blanks are the caller's."""
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 def _bounds(endpoint: Endpoint) -> dict[str, str]:

@@ -26,7 +26,6 @@ from pgmigrator.postgres.connect import (
     translate,
 )
 from pgmigrator.postgres.failures import Failure, attempt
-from pgmigrator.postgres.pgoutput import TEXT_OPTIONS
 from pgmigrator.postgres.queries import query
 from pgmigrator.postgres.rest import ACTION, OPTIONS, patiently
 
@@ -126,10 +125,10 @@ async def _held(
     connection: Connection, table: _Table, columns: tuple[str, ...], until: float
 ) -> tuple[int, str]:
     left_ms = max(1, int((until - time.monotonic()) * 1000))
-    settings = TEXT_OPTIONS | {"statement_timeout": f"{left_ms}ms"}
     async with connection.transaction():
-        for name, value in settings.items():
-            await connection.execute("SELECT set_config(%s, %s, true)", (name, value))
+        await connection.execute(
+            "SELECT set_config('statement_timeout', %s, true)", (f"{left_ms}ms",)
+        )
         cursor = await connection.execute(replace(table, columns=columns).fill(_HELD))
         [held] = await cursor.fetchall()
     return held["rows"], held["hash"] or ""
@@ -158,10 +157,9 @@ async def copy_extension_rows(
 
     :raises Unreachable: a server went away.
     """
-    settings = {**TEXT_OPTIONS, "statement_timeout": "0"}
     async with (
-        session(source, database, ACTION, options=settings) as origin,
-        session(destination, database, ACTION, options=OPTIONS | TEXT_OPTIONS) as connection,
+        session(source, database, ACTION, options={"statement_timeout": "0"}) as origin,
+        session(destination, database, ACTION, options=OPTIONS) as connection,
     ):
         copy = _Copy(source, origin, destination, connection)
         failures = await copy.attempt("tables of extensions", copy.read())

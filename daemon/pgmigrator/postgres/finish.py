@@ -2,7 +2,8 @@
 
 An adopted database keeps what it has: only what it lacks is added. What ALTER ROLE ALL sets on the
 source becomes a setting of the database: it would reach other people's databases too. Time-outs are
-switched off for our own role there first, since a copied one would hit the apply worker.
+switched off for our own role there first, since a copied one would hit the apply worker, and so is
+what would have it misread the text that it gets.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from psycopg import sql
 from psycopg.rows import DictRow
 
+from pgmigrator.core.text import CARRIED_TEXT, OWN_ROLE
 from pgmigrator.postgres import preload
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
 from pgmigrator.postgres.failures import Failure
@@ -19,7 +21,7 @@ from pgmigrator.postgres.statements import Statement, run_each
 
 ACTION = "RestoreRest"
 
-#: settings that would end or hinder the apply worker, and what our own role gets instead
+#: settings that would end, hinder or mislead the apply worker, and what our own role gets instead
 OWN_SETTINGS = (
     "statement_timeout=0",
     "lock_timeout=0",
@@ -27,6 +29,7 @@ OWN_SETTINGS = (
     "idle_session_timeout=0",
     "transaction_timeout=0",
     "default_transaction_read_only=off",
+    *(f"{name}={value}" for name, value in (CARRIED_TEXT | OWN_ROLE).items()),
 )
 #: what the source gets for the cutover, and the destination must not have
 NOT_CARRIED = frozenset({"default_transaction_read_only"})
@@ -57,7 +60,7 @@ async def finish(
 
 
 async def override_own_settings(connection: Connection, role: str, database: str) -> None:
-    """Switch time-outs off for our own role in one database."""
+    """Keep from our own role, in one database, what is set for others."""
     for setting in OWN_SETTINGS:
         await connection.execute(_alter_setting(database, role, setting))
 

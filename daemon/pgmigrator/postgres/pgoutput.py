@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from pgmigrator.core.allowlist import permit
 from pgmigrator.core.names import TableName, format_lsn, parse_lsn
 from pgmigrator.core.pgoutput import NAMES_BYTES, PREFIX_BYTES, count_commits, names_of_next
+from pgmigrator.core.text import ENCODING, SESSION_OPTIONS
 from pgmigrator.errors import Refused
 from pgmigrator.postgres.confirm import NUDGE
 from pgmigrator.postgres.connect import (
@@ -24,8 +25,8 @@ from pgmigrator.postgres.connect import (
     Endpoint,
     SourceWriter,
     source_writer,
+    startup_options,
     translated,
-    with_text,
 )
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.pause import STOP_TIMEOUT_S, applied_lsn
@@ -48,18 +49,9 @@ SELECT CASE WHEN get_byte(data, 0) = 84 OR wanted THEN data
 """)
 _PORTION = "FETCH 5000 FROM waiting"
 
-#: the same text for the same value as in the sessions that compare rows
-TEXT_OPTIONS = {
-    "DateStyle": "ISO",
-    "IntervalStyle": "postgres",
-    "TimeZone": "UTC",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    "lc_monetary": "C",
-    "search_path": "pg_catalog",
-}
 _OPTIONS = {
-    **TEXT_OPTIONS,
+    **SESSION_OPTIONS,
+    **ENCODING,
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "default_transaction_read_only": "on",
@@ -222,11 +214,10 @@ async def _create(
 
 
 async def _replication_connection(source: Endpoint, database: str, action: str) -> Connection:
-    connection = await psycopg.AsyncConnection.connect(
+    return await psycopg.AsyncConnection.connect(
         make_conninfo("", **source.parameters(database, action), replication="database"),
         password=source.password,
-        options=" ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
+        options=startup_options(_OPTIONS),
         autocommit=True,
         row_factory=dict_row,
     )
-    return await with_text(connection)

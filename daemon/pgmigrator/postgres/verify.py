@@ -26,7 +26,7 @@ from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session, so
 from pgmigrator.postgres.destination import followed_publications
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.pause import applied_lsn, paused
-from pgmigrator.postgres.pgoutput import TEXT_OPTIONS, exported_slot, peek
+from pgmigrator.postgres.pgoutput import exported_slot, peek
 from pgmigrator.postgres.queries import query
 
 ACTION = "VerifyRowCounts"
@@ -216,7 +216,6 @@ async def _snapshot_session(endpoint: Endpoint, database: str) -> AsyncIterator[
     """Open a session whose first statement opens its snapshot, to be used at leisure."""
     # row_security off: an error, not fewer rows
     options = {
-        **TEXT_OPTIONS,
         "statement_timeout": "0",
         "row_security": "off",
         "work_mem": "64MB",  # for the keys of touched rows
