@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pgmigrator.core.conditions import CollationVersion
+from pgmigrator.core.conditions import CollationVersion, Setting
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Severity
 
@@ -490,6 +490,31 @@ CONDITIONS = (
         )
     ),
     Case(
+        check="copy_settings",
+        severity=BLOCKS,
+        object="role",
+        here=("CREATE ROLE app", f"ALTER DATABASE {QUOTED} SET role = 'app'"),
+        undo_here=("DROP ROLE app",),
+        there_release="18.1",  # 18.4 does not mind
+        mend_here=f"SET ROLE none; ALTER ROLE \"postgres\" IN DATABASE {QUOTED} SET role = 'none';",
+    ),
+    Case(
+        check="copy_settings",
+        severity=BLOCKS,
+        object="lc_monetary",
+        here=(
+            "CREATE DOMAIN amount AS money",
+            "CREATE TYPE bill AS (amounts amount[])",
+            "CREATE TABLE paid (id int PRIMARY KEY, bill bill)",
+        ),
+        there_release="18.1",
+        simulated={  # few machines have a locale that writes amounts otherwise
+            "source.conditions.settings": (
+                Setting(name="lc_monetary", setting="de_DE.utf8", unit="", source="database"),
+            )
+        },
+    ),
+    Case(
         check="restore_timeout",
         severity=BLOCKS,
         object="transaction_timeout",
@@ -511,6 +536,15 @@ CONDITIONS = (
             ("transaction_timeout", "'1h'"),
             ("default_transaction_read_only", "on"),
         )
+    ),
+    Case(
+        check="apply_settings",
+        severity=DEGRADES,
+        object="array_nulls",
+        there=("ALTER ROLE postgres SET array_nulls = off",),
+        undo_there=("ALTER ROLE postgres RESET array_nulls",),
+        marked=UNDER_WAY,
+        mend_there=f"""ALTER ROLE "postgres" IN DATABASE {QUOTED} SET array_nulls = 'on';""",
     ),
     *(
         Case(

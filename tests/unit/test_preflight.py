@@ -154,6 +154,7 @@ SILENT_SOURCE: dict[str, object] = {
     "source_error": "no route to host",
 }
 OLD_DESTINATION: dict[str, object] = {"destination.server.version_num": 180_001}
+GERMAN_MONEY = here(settings=setting("lc_monetary", "de_DE.utf8"), money=thing("public.paid"))
 PRELOADS = (Preload(object="ROLE app", role="app", setting="local_preload_libraries=a", path=""),)
 PRELOADED = here(preloads=PRELOADS)
 ICU = collation("i:de")
@@ -505,6 +506,8 @@ FIRES: list[Case] = [
                 "copy_timeouts",
                 here(settings=setting("statement_timeout", "500")) | OLD_DESTINATION,
             ),
+            ("copy_settings", here(settings=setting("role", "app")) | OLD_DESTINATION),
+            ("copy_settings", GERMAN_MONEY | OLD_DESTINATION),
             ("row_security", here(row_security=thing(str(ORDERS)))),
             ("reserved_schema", here(reserved_schemas=thing("pgmigrator", ""))),
             ("preload_libraries", PRELOADED | {"logins": {PRELOADS[0].login: "no such file"}}),
@@ -514,6 +517,17 @@ FIRES: list[Case] = [
             (check, BLOCKS, "", FRESH, facts),
             (check, DEGRADES, "", STREAMING, facts),
         )
+    ),
+    *(
+        ("apply_settings", DEGRADES, name, STREAMING, there(settings=setting(name, value)))
+        for name, value in (("array_nulls", "off"), ("xmloption", "document"), ("role", "app"))
+    ),
+    (
+        "apply_settings",
+        DEGRADES,
+        "lc_monetary",
+        STREAMING,
+        there(settings=setting("lc_monetary", "es_AR")) | here(money=thing("public.paid")),
     ),
     (
         "apply_timeouts",
@@ -727,6 +741,17 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("direct_connection", STREAMING, {}),
     # a destination of today passes our options on
     ("copy_timeouts", FRESH, here(settings=setting("statement_timeout", "500"))),
+    ("copy_settings", FRESH, GERMAN_MONEY),
+    ("copy_settings", FRESH, here(settings=setting("array_nulls", "off")) | OLD_DESTINATION),
+    ("apply_settings", FRESH, there(settings=setting("array_nulls", "off"))),
+    ("apply_settings", STREAMING, there(settings=setting("array_nulls", "on"))),
+    ("apply_settings", STREAMING, there(settings=setting("lc_monetary", "es_AR"))),
+    ("copy_settings", FRESH, here(settings=setting("lc_monetary", "de_DE")) | OLD_DESTINATION),
+    (
+        "copy_settings",
+        FRESH,
+        here(settings=setting("lc_monetary", "en_US.utf8"), money=thing("t")) | OLD_DESTINATION,
+    ),
     ("apply_timeouts", FRESH, there(settings=setting("lock_timeout", "1000"))),
     ("time_zones", FRESH, here(time_zones=thing("<+05>-5")) | there(time_zone_names=thing("utc"))),
     ("md5_passwords", FRESH, here(md5_passwords=()) | {}),

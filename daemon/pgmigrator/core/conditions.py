@@ -111,6 +111,8 @@ class SourceConditions:
     """The source's side."""
 
     settings: tuple[Setting, ...] = ()
+    #: tables that hold amounts of the type money
+    money: tuple[Thing, ...] = ()
     #: those in use in this database
     collations: tuple[CollationVersion, ...] = ()
     standbys: tuple[Thing, ...] = ()

@@ -24,6 +24,7 @@ from pgmigrator.core.preflight.finding import (
     source_server,
 )
 from pgmigrator.core.preloads import first_load
+from pgmigrator.core.text import CARRIED_TEXT, OWN_ROLE
 
 #: a destination of this version hands the options of a subscription's conninfo to the source
 OPTIONS_HONOURED_VERSION_NUM = 180002
@@ -31,6 +32,11 @@ OPTIONS_HONOURED_VERSION_NUM = 180002
 SENDER_TIMEOUT_MIN_MS = 5000
 
 COPY_TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+COPY_SETTINGS = ("lc_monetary", "role")
+#: what the workers of replication have, as far as it is in our hands
+UNMISLED = CARRIED_TEXT | OWN_ROLE
+#: locales that write money as C does
+LIKE_C = re.compile(r"(C|POSIX|en_US)([.@].*)?$")
 #: what quote_ident() leaves as it is, unless it is a keyword
 PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
 APPLY_TIMEOUTS = ("lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
@@ -92,6 +98,59 @@ def copy_timeouts(obs: Observation) -> Iterator[Found]:
                 "on the source: "
                 + _for_our_role(source_server(obs).user, obs.database, setting.name, "0"),
             )
+
+
+@check("source", BLOCKS, DEGRADES)
+def copy_settings(obs: Observation) -> Iterator[Found]:
+    """No other role than ours reads the rows, and no other locale than C writes their money."""
+    if ended(obs) or destination_server(obs).version_num >= OPTIONS_HONOURED_VERSION_NUM:
+        return  # it has the source set both aside
+    for setting in _here(obs).settings:
+        # the others say how text is read, which the destination does
+        if setting.name in COPY_SETTINGS and (consequence := _misleads(obs, setting)):
+            yield (
+                _blocks_at_first(obs),
+                setting.name,
+                f"it is {_shown(setting)} for our role, and a destination before 18.2 cannot"
+                f" override it: {consequence}",
+                "on the source: " + _set_back(source_server(obs).user, obs, setting.name),
+            )
+
+
+@check("destination", DEGRADES)
+def apply_settings(obs: Observation) -> Iterator[Found]:
+    """The workers that apply changes take the text that they get for what it was."""
+    if ended(obs) or not _subscribed(obs):
+        return  # the subscription brings its own settings along
+    for setting in _there(obs).settings:
+        if consequence := _misleads(obs, setting):
+            yield (
+                DEGRADES,
+                setting.name,
+                f"it is {_shown(setting)} for our role: {consequence}",
+                "on the destination: "
+                + _set_back(destination_server(obs).user, obs, setting.name)
+                + " Then resync the tables that changed meanwhile.",
+            )
+
+
+def _misleads(obs: Observation, setting: Setting) -> str:
+    """Say what a setting does to rows that are copied or applied; "": nothing."""
+    money = _here(obs).money
+    if setting.name == "lc_monetary":
+        if not money or LIKE_C.match(setting.setting):
+            return ""
+        return f"amounts as in table {money[0].object} come out otherwise, by factors of 100"
+    if setting.setting == UNMISLED.get(setting.name, setting.setting):
+        return ""
+    if setting.name in OWN_ROLE:
+        return "rows are read and written as that role, which lacks the rights of ours"
+    return "values that hold NULL, or documents, are taken for others, or refused"
+
+
+def _set_back(user: str, obs: Observation, name: str) -> str:
+    first = "SET ROLE none; " if name in OWN_ROLE else ""
+    return first + _for_our_role(user, obs.database, name, f"'{UNMISLED[name]}'")
 
 
 @check("destination", BLOCKS, before=True)
@@ -509,8 +568,10 @@ _LOADED = (
 CHECKS: tuple[Check, ...] = (
     conditions_read,
     copy_timeouts,
+    copy_settings,
     restore_timeout,
     apply_timeouts,
+    apply_settings,
     sender_timeout,
     row_security,
     standbys,
