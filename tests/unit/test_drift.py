@@ -321,6 +321,13 @@ def test_what_a_partition_alone_lacks_is_its_own() -> None:
     assert len(drifts([replace(alone, ancestors=(str(WHOLE),)), other])) == 2
 
 
+def test_a_key_of_a_partition_is_that_of_the_table_above_without_its_storage_parameters() -> None:
+    root = item("constraint", "w PRIMARY KEY (a) WITH (fillfactor=7)", missing=True, of=str(WHOLE))
+    leaf = item("constraint", "o PRIMARY KEY (a)", missing=True, of=str(ORDERS))
+    [drift] = drifts([root, replace(leaf, ancestors=(str(WHOLE),))])
+    assert drift.heirs == (str(ORDERS),)
+
+
 def test_a_table_that_is_followed_comes_by_itself() -> None:
     [problem] = drift_problems(
         item("table", "ordinary", missing=True, of=str(ORDERS)),

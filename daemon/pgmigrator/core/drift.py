@@ -35,6 +35,8 @@ from pgmigrator.core.model import SchemaItem, SchemaKind
 from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.renamed import renamed
 
+#: a partitioned table's key names the storage parameters that the keys of its partitions get
+_STORED = re.compile(r"^( (?:PRIMARY KEY|UNIQUE) .*) WITH \([^()]*\)", re.DOTALL)
 _INDEX_ON = re.compile(rf"CREATE( UNIQUE)? INDEX {WORD} ON (?:ONLY )?{WORD}\.{WORD} ")
 
 
@@ -244,7 +246,7 @@ def _bare(kind: SchemaKind, definition: str) -> str:
     if kind is SchemaKind.COLUMN:
         return _key(kind, definition)
     if kind is SchemaKind.CONSTRAINT:
-        return definition.removeprefix(first_name(definition))
+        return _STORED.sub(r"\1", definition.removeprefix(first_name(definition)))
     if kind is SchemaKind.INDEX and (found := _INDEX_ON.match(definition)):
         return f"{found[1]}{definition[found.end() :]}"
     return definition

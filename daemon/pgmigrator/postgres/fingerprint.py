@@ -18,6 +18,7 @@ from pgmigrator.postgres.queries import query
 DATABASE = "database"
 PARTS = (
     "tables",
+    "options",
     "indexes",
     "sequences",
     "views",

@@ -62,6 +62,12 @@ LOSSES: tuple[tuple[K, str], ...] = (
     (K.CONSTRAINT, "ALTER TABLE app.line DROP CONSTRAINT line_order"),
     (K.CONSTRAINT, "ALTER TABLE app.line DROP CONSTRAINT line_during_excl"),
     (K.CONSTRAINT, "ALTER DOMAIN app.positive DROP CONSTRAINT positive_check"),
+    (K.CONSTRAINT, "ALTER TABLE app.orders DROP CONSTRAINT orders_pkey CASCADE"),
+    (K.OPTION, "ALTER INDEX app.parent_pkey RESET (fillfactor)"),
+    (K.OPTION, "ALTER INDEX app.parent_pkey SET (deduplicate_items = on)"),
+    (K.OPTION, "ALTER INDEX app.orders_2023_pkey SET (fillfactor = 83)"),
+    (K.OPTION, "ALTER INDEX app.line_deferred SET (deduplicate_items = on)"),
+    (K.CONSTRAINT, "ALTER INDEX app.line_during_excl SET (fillfactor = 84)"),
     # indexes and statistics
     (K.INDEX, "DROP INDEX app.customer_tags"),
     (K.INDEX, "DROP INDEX app.orders_customer"),
@@ -105,6 +111,17 @@ LOSSES: tuple[tuple[K, str], ...] = (
     (K.OPTION, "ALTER VIEW app.paid ALTER amount DROP DEFAULT"),
     (K.OPTION, "ALTER VIEW app.paid RESET (security_barrier)"),
     (K.OPTION, "ALTER MATERIALIZED VIEW app.totals RESET (fillfactor)"),
+    *(
+        (K.OPTION, f"ALTER MATERIALIZED VIEW app.never_populated {change}")
+        for change in (
+            "RESET (toast.autovacuum_vacuum_threshold)",
+            "ALTER word SET STATISTICS -1",
+            "ALTER word SET STORAGE MAIN",
+            "ALTER word SET COMPRESSION DEFAULT",
+            "ALTER word RESET (n_distinct)",
+            "ALTER one SET (n_distinct = 5)",
+        )
+    ),
     # types
     (K.ENUM, "ALTER TYPE app.status RENAME VALUE 'packed' TO 'boxed'"),
     (K.ENUM, f"""DROP TYPE {ODD}."Odd ""type"". of ☃ 'x'" """),

@@ -214,7 +214,7 @@ RESET SESSION AUTHORIZATION;
 
 CREATE TABLE app.orders (
     id bigint NOT NULL, placed date NOT NULL, customer_id bigint NOT NULL, status app.status DEFAULT 'new' NOT NULL,
-    amount app.positive, PRIMARY KEY (id, placed, status)
+    amount app.positive, PRIMARY KEY (id, placed, status) WITH (fillfactor = 81)
 ) PARTITION BY RANGE (placed);
 CREATE TABLE app.orders_2024 PARTITION OF app.orders FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')
     PARTITION BY LIST (status);
@@ -241,8 +241,8 @@ CREATE TABLE app.line (
         MATCH FULL ON DELETE SET DEFAULT
 );
 ALTER TABLE app.line ADD CONSTRAINT line_self FOREIGN KEY (order_id, placed, position) REFERENCES app.line NOT VALID;
-ALTER TABLE app.line ADD CONSTRAINT line_deferred UNIQUE (note) DEFERRABLE;
-CREATE TABLE app.parent (id int PRIMARY KEY, x text DEFAULT 'p', CHECK (id > 0));
+ALTER TABLE app.line ADD CONSTRAINT line_deferred UNIQUE (note) WITH (deduplicate_items = off) DEFERRABLE;
+CREATE TABLE app.parent (id int PRIMARY KEY WITH (fillfactor = 82), x text DEFAULT 'p', CHECK (id > 0));
 CREATE TABLE app.child (y text) INHERITS (app.parent);
 ALTER TABLE app.child ADD PRIMARY KEY (id);
 ALTER TABLE app.child ALTER x SET DEFAULT 'c';
@@ -310,7 +310,9 @@ COMMENT ON MATERIALIZED VIEW app.totals IS 'sums';
 GRANT SELECT ON app.totals TO torture_reader;
 CREATE VIEW app.big_totals AS SELECT * FROM app.totals WHERE total > 10;
 CREATE MATERIALIZED VIEW app.a_summary AS SELECT count(*) AS n FROM app.big_totals;
-CREATE MATERIALIZED VIEW app.never_populated AS SELECT 1 AS one WITH NO DATA;
+CREATE MATERIALIZED VIEW app.never_populated AS SELECT 1 AS one, 'x'::text AS word WITH NO DATA;
+ALTER MATERIALIZED VIEW app.never_populated ALTER word SET STATISTICS 400, ALTER word SET (n_distinct = 6),
+    ALTER word SET STORAGE EXTERNAL, ALTER word SET COMPRESSION pglz, SET (toast.autovacuum_vacuum_threshold = 78);
 
 -- triggers
 CREATE TABLE app.audit (id bigserial PRIMARY KEY, at timestamptz DEFAULT now(), what text);

@@ -111,6 +111,12 @@ _PROPERTIES = (
     ),
     Property(
         kind=SchemaKind.OPTION,
+        pattern=r"(?P<index>ALTER INDEX .*) SET \((?P<option>\S+) = .*\)",
+        undo="{index} RESET ({option})",
+        set="{line}",
+    ),
+    Property(
+        kind=SchemaKind.OPTION,
         pattern=rf"SET TABLESPACE (?P<space>{WORD}) instead of (?P<home>{WORD})",
         undo=_TABLE + "SET TABLESPACE {home}",
         set=_TABLE + "SET TABLESPACE {space}",

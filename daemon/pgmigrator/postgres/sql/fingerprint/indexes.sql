@@ -16,6 +16,14 @@ SELECT rel.q AS object, 'index' AS kind,
    AND NOT EXISTS (SELECT FROM pg_constraint k
                     WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
 UNION ALL
+-- of all others the definition has them
+SELECT rel.q, 'option', format('ALTER INDEX %%s SET (%%s = %%L)', x.oid::regclass,
+                               split_part(item, '=', 1), substr(item, strpos(item, '=') + 1))
+  FROM rel
+  JOIN pg_constraint k ON k.conrelid = rel.oid AND k.contype IN ('p', 'u')
+  JOIN pg_class x ON x.oid = k.conindid AND x.relkind = 'i'
+ CROSS JOIN LATERAL unnest(x.reloptions) item
+UNION ALL
 SELECT rel.q, 'option', 'CLUSTER ON ' || quote_ident(x.relname)
   FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
  WHERE i.indisclustered
@@ -25,7 +33,7 @@ SELECT rel.q, 'option', format('ALTER INDEX %%s ALTER COLUMN %%s SET STATISTICS 
   FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
   JOIN pg_attribute a ON a.attrelid = x.oid AND a.attstattarget <> -1
 UNION ALL
--- see tables.sql
+-- see options.sql
 SELECT rel.q, 'option',
        format('ALTER INDEX %%s SET TABLESPACE %%I instead of %%I', x.oid::regclass, s.spcname,
               %(home)s::text)

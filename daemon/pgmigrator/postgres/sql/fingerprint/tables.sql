@@ -1,7 +1,7 @@
 -- Tables (ordinary, partitioned, foreign), their columns and what hangs on them, written so that
 -- the versions 15 to 18 say the same of the same, and as far as possible as DDL has it. Left out:
 -- not-null constraints, which 18 lists as constraints (NOT NULL says it); foreign keys, triggers and
--- identities that partitions have from above.
+-- identities that partitions have from above; what options.sql has.
 WITH rel AS (
     SELECT c.*, '"' || replace(n.nspname, '"', '""') || '"."' || replace(c.relname, '"', '""')
                 || '"' AS q
@@ -64,46 +64,14 @@ SELECT r.q, 'column', 'order: ' || string_agg(quote_ident(a.attname), ', ' ORDER
   FROM rel r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
  GROUP BY r.q
 UNION ALL
--- storage parameters and the like: nothing that rows depend on
-SELECT r.q, 'option', format('SET (%%s = %%L)', split_part(item, '=', 1), substr(item, strpos(item, '=') + 1))
-  FROM rel r
-  LEFT JOIN pg_class toast ON toast.oid = r.reltoastrelid
- CROSS JOIN LATERAL unnest(r.reloptions
-                           || ARRAY(SELECT 'toast.' || o FROM unnest(toast.reloptions) o)) item
-UNION ALL
--- `home` is the default tablespace of the destination's database; null: they are not compared
-SELECT r.q, 'option', format('SET TABLESPACE %%I instead of %%I', s.spcname, %(home)s::text)
-  FROM rel r JOIN pg_tablespace s ON s.oid = r.reltablespace
- WHERE s.spcname <> %(home)s::text
-UNION ALL
-SELECT r.q, 'option',
-       format('OPTIONS (%%I %%L)', split_part(item, '=', 1), substr(item, strpos(item, '=') + 1))
-  FROM rel r JOIN pg_foreign_table f ON f.ftrelid = r.oid CROSS JOIN LATERAL unnest(f.ftoptions) item
-UNION ALL
-SELECT r.q, 'option', format('ALTER COLUMN %%I %%s', a.attname, part)
-  FROM rel r
-  JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
-  JOIN pg_type t ON t.oid = a.atttypid
- CROSS JOIN LATERAL (
-       SELECT 'SET STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL'
-                                                  WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END
-        WHERE a.attstorage <> t.typstorage
-       UNION ALL
-       SELECT 'SET COMPRESSION ' || CASE a.attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END
-        WHERE a.attcompression <> ''
-       UNION ALL
-       SELECT 'SET STATISTICS ' || a.attstattarget WHERE a.attstattarget <> -1
-       UNION ALL
-       SELECT format('SET (%%s = %%L)', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1))
-         FROM unnest(a.attoptions) o
-       UNION ALL
-       SELECT format('OPTIONS (%%I %%L)', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1))
-         FROM unnest(a.attfdwoptions) o
-       ) parts (part)
-UNION ALL
 SELECT r.q, 'constraint',
-       concat_ws(' ', quote_ident(k.conname), pg_get_constraintdef(k.oid))
+       concat_ws(' ', quote_ident(k.conname),
+                 -- storage parameters of a partitioned index: ALTER INDEX does not set them
+                 regexp_replace(pg_get_constraintdef(k.oid), '( DEFERRABLE)?( INITIALLY DEFERRED)?$',
+                                concat(' WITH (' || array_to_string(x.reloptions, ', ') || ')',
+                                       '\1\2')))
   FROM rel r JOIN pg_constraint k ON k.conrelid = r.oid
+  LEFT JOIN pg_class x ON x.oid = k.conindid AND x.relkind = 'I' AND k.contype IN ('p', 'u')
  WHERE k.contype IN ('p', 'u', 'f', 'c', 'x')
    AND NOT (k.contype = 'f' AND k.conparentid <> 0)
 UNION ALL

@@ -40,16 +40,6 @@ SELECT rel.q, 'option',
   JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  WHERE rel.relkind = 'v'
 UNION ALL
-SELECT rel.q, 'option',
-       format('SET (%%s = %%L)', split_part(item, '=', 1), substr(item, strpos(item, '=') + 1))
-  FROM rel CROSS JOIN LATERAL unnest(rel.reloptions) item
- WHERE rel.relkind IN ('v', 'm')
-UNION ALL
--- see tables.sql
-SELECT rel.q, 'option', format('SET TABLESPACE %%I instead of %%I', s.spcname, %(home)s::text)
-  FROM rel JOIN pg_tablespace s ON s.oid = rel.reltablespace
- WHERE rel.relkind = 'm' AND s.spcname <> %(home)s::text
-UNION ALL
 SELECT rel.q, 'trigger', pg_get_triggerdef(g.oid)
   FROM rel JOIN pg_trigger g ON g.tgrelid = rel.oid AND NOT g.tgisinternal
  WHERE rel.relkind = 'v'
