@@ -63,6 +63,17 @@ LOSSES: tuple[tuple[K, str], ...] = (
     (K.CONSTRAINT, "ALTER TABLE app.line DROP CONSTRAINT line_during_excl"),
     (K.CONSTRAINT, "ALTER DOMAIN app.positive DROP CONSTRAINT positive_check"),
     (K.CONSTRAINT, "ALTER TABLE app.orders DROP CONSTRAINT orders_pkey CASCADE"),
+    (K.CONSTRAINT, "ALTER TABLE app.orders DROP CONSTRAINT orders_begun_key"),
+    (
+        K.CONSTRAINT,
+        "ALTER TABLE app.orders DROP CONSTRAINT orders_begun_key,"
+        " ADD CONSTRAINT orders_begun_key UNIQUE (customer_id, placed, status, id)",
+    ),
+    (
+        K.CONSTRAINT,
+        "ALTER TABLE app.hashed DROP CONSTRAINT hashed_pkey;"
+        " ALTER TABLE ONLY app.hashed ADD CONSTRAINT hashed_pkey PRIMARY KEY (k)",
+    ),
     (K.OPTION, "ALTER INDEX app.parent_pkey RESET (fillfactor)"),
     (K.OPTION, "ALTER INDEX app.parent_pkey SET (deduplicate_items = on)"),
     (K.OPTION, "ALTER INDEX app.orders_2023_pkey SET (fillfactor = 83)"),
@@ -71,6 +82,24 @@ LOSSES: tuple[tuple[K, str], ...] = (
     # indexes and statistics
     (K.INDEX, "DROP INDEX app.customer_tags"),
     (K.INDEX, "DROP INDEX app.orders_customer"),
+    (K.INDEX, "DROP INDEX app.orders_begun"),
+    (K.INDEX, "CREATE INDEX extra ON ONLY app.orders (amount)"),
+    (
+        K.INDEX,
+        "DROP INDEX app.orders_customer;"
+        " CREATE INDEX orders_customer ON ONLY app.orders (customer_id)",
+    ),
+    (
+        K.OPTION,
+        "DROP INDEX app.orders_begun;"
+        " CREATE INDEX orders_begun ON ONLY app.orders (status, amount);"
+        " CREATE INDEX orders_2023_begun ON app.orders_2023 (status, amount)",
+    ),
+    (
+        K.OPTION,
+        "CREATE INDEX orders_default_begun ON app.orders_default (status, amount);"
+        " ALTER INDEX app.orders_begun ATTACH PARTITION app.orders_default_begun",
+    ),
     (K.INDEX, "DROP INDEX app.totals_customer"),
     (K.INDEX, "ALTER INDEX app.customer_tags SET (fastupdate = on)"),
     (K.INDEX, "CREATE INDEX extra ON app.parent (x)"),

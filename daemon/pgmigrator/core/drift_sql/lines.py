@@ -20,6 +20,8 @@ COLUMN = re.compile(
     r"(?P<type>.*?)(?P<null> NOT NULL)?(?: DEFAULT (?P<default>.*?))?(?P<rest> GENERATED .*)?",
     re.DOTALL,
 )
+#: ends the line of a partitioned table's index, or key, that a partition has no part of yet
+INCOMPLETE = ", not valid"
 #: begins the line that has the columns in their order
 ORDER = "order:"
 USER_MAPPING = re.compile(rf"user mapping {WORD}")

@@ -117,6 +117,12 @@ _PROPERTIES = (
     ),
     Property(
         kind=SchemaKind.OPTION,
+        pattern=r"ALTER INDEX (?P<whole>.*) ATTACH PARTITION .*",
+        undo="DROP INDEX {whole}",  # nothing else detaches one
+        set="{line}",
+    ),
+    Property(
+        kind=SchemaKind.OPTION,
         pattern=rf"SET TABLESPACE (?P<space>{WORD}) instead of (?P<home>{WORD})",
         undo=_TABLE + "SET TABLESPACE {home}",
         set=_TABLE + "SET TABLESPACE {space}",

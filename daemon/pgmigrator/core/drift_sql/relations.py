@@ -5,6 +5,7 @@ import re
 from pgmigrator.core.drift_sql.lines import (
     COLUMN,
     GRANT,
+    INCOMPLETE,
     INDEX,
     ORDER,
     STATISTICS,
@@ -101,10 +102,10 @@ def constraint(change: Change) -> str | None:
         return f"ALTER {target} RENAME CONSTRAINT {drop} TO {wanted}"
     if drop and change.destination == f"{change.source}{_NOT_VALID}":
         return f"ALTER {target} VALIDATE CONSTRAINT {drop}"
-    return replaced(
-        drop and f"ALTER {target} DROP CONSTRAINT {drop}",
-        change.source and f"ALTER {target} ADD CONSTRAINT {change.source}",
-    )
+    create = change.source and f"ALTER {target} ADD CONSTRAINT {change.source}"
+    if create and create.endswith(INCOMPLETE):
+        create = create.removesuffix(INCOMPLETE).replace("TABLE", "TABLE ONLY", 1)
+    return replaced(drop and f"ALTER {target} DROP CONSTRAINT {drop}", create)
 
 
 def index(change: Change) -> str | None:
@@ -112,7 +113,11 @@ def index(change: Change) -> str | None:
     found, wanted = INDEX.match(change.destination or ""), INDEX.match(change.source or "")
     if found and wanted and found[1] != wanted[1]:
         return f"ALTER INDEX {found[2]}.{found[1]} RENAME TO {wanted[1]}"
-    create = change.source and change.source.replace(" ON ONLY ", " ON ", 1)
+    create = change.source
+    if create and create.endswith(INCOMPLETE):
+        create = create.removesuffix(INCOMPLETE)
+    elif create:
+        create = create.replace(" ON ONLY ", " ON ", 1)
     return replaced(found and f"DROP INDEX {found[2]}.{found[1]}", create)
 
 

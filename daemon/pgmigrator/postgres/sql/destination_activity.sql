@@ -1,8 +1,9 @@
--- Index health, and who writes here beside us (sampled: whoever holds a transaction id now).
+-- Index health, and who writes here beside us (sampled: whoever holds a transaction id now). Whether
+-- a partitioned index is valid is compared with the source's (fingerprint/indexes.sql).
 SELECT (SELECT coalesce(array_agg(i.indexrelid::regclass::text ORDER BY 1), '{}')
           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
           JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE NOT i.indisvalid AND n.nspname !~ '^pg_') AS invalid_indexes,
+         WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname !~ '^pg_') AS invalid_indexes,
        (SELECT count(*)::int
           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
           JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -10,11 +10,21 @@ WITH rel AS (
                           AND e.objid = c.oid AND e.deptype = 'e')
 )
 SELECT rel.q AS object, 'index' AS kind,
-       pg_get_indexdef(i.indexrelid) AS definition
-  FROM rel JOIN pg_index i ON i.indrelid = rel.oid
- WHERE i.indisvalid
+       concat(pg_get_indexdef(i.indexrelid), CASE WHEN NOT i.indisvalid THEN ', not valid' END)
+           AS definition
+  FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
+ -- a partitioned index that a partition has no part of is as its owner made it; others are broken
+ WHERE (i.indisvalid OR x.relkind = 'I')
    AND NOT EXISTS (SELECT FROM pg_constraint k
                     WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
+UNION ALL
+-- of a valid one each partition has a part
+SELECT rel.q, 'option', format('ALTER INDEX %%s ATTACH PARTITION %%s', h.inhparent::regclass,
+                               h.inhrelid::regclass)
+  FROM rel
+  JOIN pg_index i ON i.indrelid = rel.oid
+  JOIN pg_inherits h ON h.inhrelid = i.indexrelid
+  JOIN pg_index above ON above.indexrelid = h.inhparent AND NOT above.indisvalid
 UNION ALL
 -- of all others the definition has them
 SELECT rel.q, 'option', format('ALTER INDEX %%s SET (%%s = %%L)', x.oid::regclass,

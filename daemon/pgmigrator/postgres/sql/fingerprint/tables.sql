@@ -70,8 +70,10 @@ SELECT r.q, 'constraint',
                  regexp_replace(pg_get_constraintdef(k.oid), '( DEFERRABLE)?( INITIALLY DEFERRED)?$',
                                 concat(' WITH (' || array_to_string(x.reloptions, ', ') || ')',
                                        '\1\2')))
+       || CASE WHEN i.indisvalid IS FALSE THEN ', not valid' ELSE '' END
   FROM rel r JOIN pg_constraint k ON k.conrelid = r.oid
-  LEFT JOIN pg_class x ON x.oid = k.conindid AND x.relkind = 'I' AND k.contype IN ('p', 'u')
+  LEFT JOIN pg_index i ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u')
+  LEFT JOIN pg_class x ON x.oid = i.indexrelid AND x.relkind = 'I'
  WHERE k.contype IN ('p', 'u', 'f', 'c', 'x')
    AND NOT (k.contype = 'f' AND k.conparentid <> 0)
 UNION ALL
