@@ -30,7 +30,8 @@ SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datct
           FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole,
                unnest(s.setconfig) WITH ORDINALITY AS c (x, i)
          WHERE s.setdatabase = d.oid AND x NOT LIKE 'pgmigrator.%%'
-           AND r.rolname IS DISTINCT FROM 'postgres')
+           AND r.rolname IS DISTINCT FROM 'postgres'),
+       datistemplate
   FROM pg_database d WHERE datname = %s
 """
 
@@ -261,7 +262,7 @@ def decorate(server: Postgres) -> None:
         SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name),
         SQL('GRANT CONNECT ON DATABASE {} TO "app reader" WITH GRANT OPTION').format(name),
         SQL("COMMENT ON DATABASE {} IS 'it''s x'").format(name),
-        SQL("ALTER DATABASE {} CONNECTION LIMIT 42").format(name),
+        SQL("ALTER DATABASE {} CONNECTION LIMIT 42 IS_TEMPLATE true").format(name),
         SQL('ALTER DATABASE {} SET search_path = "$user", public, "a, b"').format(name),
         SQL("ALTER DATABASE {} SET app.secret = 'x=y, z'").format(name),
         SQL("ALTER DATABASE {} SET \"pgmigrator.state\" = 'somebody else''s'").format(name),
@@ -452,7 +453,7 @@ async def test_an_adopted_database_keeps_what_it_has(ends: Ends) -> None:
     assert await done(ends, created=False) == ()
     found = properties(ends.servers[1])
     assert found is not None
-    assert found[5:7] == (-1, "theirs")
+    assert (*found[5:7], found[9]) == (-1, "theirs", False)
     assert '(,"lock_timeout=1s")' in found[8] or "(,lock_timeout=1s)" in found[8]  # type: ignore[operator]
     assert any("app.secret" in setting for setting in found[8])  # type: ignore[attr-defined]
 

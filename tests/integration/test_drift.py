@@ -246,6 +246,7 @@ CHANGED = {
     "CREATE DOMAIN other AS text COLLATE \"C\" DEFAULT 'x' NOT NULL": {"type"},
     "ALTER EVENT TRIGGER watch DISABLE": {"event_trigger"},
     "ALTER DATABASE drifting CONNECTION LIMIT 77": {"option"},
+    "ALTER DATABASE drifting IS_TEMPLATE true": {"option"},
     "COMMENT ON DATABASE drifting IS 'it''s'": {"comment"},
 }
 

@@ -60,7 +60,7 @@ def problems(mapping: str, listing: Listing, phases: Collection[Phase]) -> tuple
             object=database,
             reason="it is a template, which is not migrated unless it is asked for by its name",
             fix=f"to migrate it, name it with all others in {_variable(mapping, 'DATABASES')}: it"
-            " cannot be copied meanwhile, and arrives as an ordinary database; else leave it out"
+            " cannot be copied meanwhile, and arrives as a template; else leave it out"
             f" with {_variable(mapping, 'EXCLUDE_DATABASES')}, which ends this note",
         )
         for database in listing.templates

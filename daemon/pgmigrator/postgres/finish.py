@@ -1,4 +1,4 @@
-"""What belongs to the database itself and comes last: privileges, comment, limit, settings.
+"""What belongs to the database itself and comes last: privileges, comment, settings and the like.
 
 An adopted database keeps what it has: only what it lacks is added. What ALTER ROLE ALL sets on the
 source becomes a setting of the database: it would reach other people's databases too. Time-outs are
@@ -131,6 +131,13 @@ def _properties(database: str, theirs: Read, ours: Read, *, created: bool) -> It
             _object("limit of", database),
             sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(
                 sql.Identifier(database), sql.Literal(wanted["connection_limit"])
+            ),
+        )
+    if wanted["is_template"] != found["is_template"] and created:
+        yield Statement(
+            _object("template", database),
+            sql.SQL("ALTER DATABASE {} IS_TEMPLATE {}").format(
+                sql.Identifier(database), sql.Literal(wanted["is_template"])
             ),
         )
 

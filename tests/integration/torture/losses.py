@@ -13,6 +13,7 @@ LOSSES: tuple[tuple[K, str], ...] = (
     # the database itself
     (K.OWNER, DATABASE.format("ALTER DATABASE %I OWNER TO postgres")),
     (K.OPTION, DATABASE.format("ALTER DATABASE %I SET work_mem = '8MB'")),
+    (K.OPTION, DATABASE.format("ALTER DATABASE %I IS_TEMPLATE true")),
     (K.OPTION, DATABASE.format("ALTER ROLE torture_reader IN DATABASE %I RESET search_path")),
     (K.GRANT, DATABASE.format("REVOKE CREATE ON DATABASE %I FROM torture_reader")),
     (K.GRANT, DATABASE.format("GRANT TEMPORARY ON DATABASE %I TO PUBLIC")),

@@ -141,6 +141,12 @@ _PROPERTIES = (
         set="ALTER {object} {line}",
     ),
     Property(
+        kind=SchemaKind.OPTION,
+        pattern="IS_TEMPLATE true",
+        undo="ALTER {object} IS_TEMPLATE false",
+        set="ALTER {object} {line}",
+    ),
+    Property(
         kind=SchemaKind.RULE,
         pattern=f"(?:{_MODE}) RULE (?P<rule>.*)",
         undo=_TABLE + "ENABLE RULE {rule}",

@@ -1,11 +1,11 @@
--- The database itself: its owner, its comment and connection limit, its privileges by how they differ
--- from those of a new database, and its settings. On the source those of ALTER ROLE ALL count as its
--- own, as in database_settings.sql. Those of our own roles are the daemon's, and so is its marker.
+-- The database itself: its owner, its comment and connection limit, whether it is a template, its
+-- privileges by how they differ from those of a new database, and its settings. On the source those
+-- of ALTER ROLE ALL count as its own, as in database_settings.sql. Those of our own roles are the daemon's, and so is its marker.
 -- That the source is made read-only for the cutover, or `closed` by CONNECTION LIMIT 0, must not make
 -- the destination so.
 -- Values can be secrets: they are compared by a hash with a salt that nobody knows.
 WITH this AS (
-    SELECT oid, datdba, datconnlimit, coalesce(datacl, acldefault('d', datdba)) AS acl,
+    SELECT oid, datdba, datconnlimit, datistemplate, coalesce(datacl, acldefault('d', datdba)) AS acl,
            acldefault('d', datdba) AS born, 'database ' || quote_ident(datname) AS object
       FROM pg_database WHERE datname = current_database()
 )
@@ -17,6 +17,9 @@ SELECT object, 'comment', quote_literal(shobj_description(oid, 'pg_database'))
 UNION ALL
 SELECT object, 'option', 'CONNECTION LIMIT ' || datconnlimit
   FROM this WHERE datconnlimit <> -1 AND NOT %(closed)s
+UNION ALL
+SELECT object, 'option', 'IS_TEMPLATE true'
+  FROM this WHERE datistemplate
 UNION ALL
 SELECT this.object, 'grant',
        concat_ws(' ', entry.verb, entry.privilege_type, 'TO',
