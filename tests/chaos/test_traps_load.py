@@ -1,6 +1,7 @@
 """Traps of timing: locks under load, writers that do not show, work that outlives its daemon."""
 
 import asyncio
+import functools
 import subprocess
 import sys
 import time
@@ -40,6 +41,9 @@ ADD_KEY: LiteralString = (
 )
 #: PostgreSQL looks for a deadlock once per wait: by then ours has looked, and found none yet
 HELD_SECONDS = 0.4
+KEY_WAITS: LiteralString = (
+    "SELECT FROM pg_locks WHERE NOT granted AND relation = 'shop.item'::regclass"
+)
 
 
 @pytest.fixture
@@ -62,13 +66,20 @@ def _apply_held(replicated: Replicated) -> Iterator[None]:
         yield
 
 
+async def _until_deadlock_was_looked_for(replicated: Replicated) -> None:
+    """The key waits for the table that it points to, and has done so for a while."""
+    waits = functools.partial(replicated.read_destination, KEY_WAITS)
+    await asyncio.to_thread(until, waits, "the key's wait")
+    await asyncio.sleep(HELD_SECONDS)
+
+
 async def _add_key(replicated: Replicated) -> tuple[int, int]:
     """Add the key as the daemon does; return how often apply failed, and how many keys failed."""
     workers = rest._Workers(replicated.pair.destination, replicated.pair.database)
     with _apply_held(replicated):
         job = rest._statement("the key", SQL(ADD_KEY).format())
         adding = asyncio.create_task(workers.run([job], at_once=1))
-        await asyncio.sleep(HELD_SECONDS)
+        await _until_deadlock_was_looked_for(replicated)
     await adding
     arrived: LiteralString = "SELECT FROM shop.referrer"
     until(lambda: replicated.read_destination(arrived), "change that was held")
@@ -97,7 +108,7 @@ async def test_foreign_keys_under_load_are_lost_with_default_settings(family: Re
 
     with _apply_held(family):
         adding = asyncio.create_task(asyncio.to_thread(add))
-        await asyncio.sleep(HELD_SECONDS)
+        await _until_deadlock_was_looked_for(family)
     with pytest.raises(psycopg.errors.DeadlockDetected):
         await adding
 
@@ -144,10 +155,10 @@ async def test_an_open_transaction_without_xid_at_the_drain(
 
 # --- an index build that outlives the daemon ---------------------------------------------------
 
-#: an index that takes three seconds to build
+#: an index that takes five seconds to build
 SLOW: tuple[LiteralString, ...] = (
     "CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS"
-    " 'BEGIN PERFORM pg_catalog.pg_sleep(0.03); RETURN $1; END'",
+    " 'BEGIN PERFORM pg_catalog.pg_sleep(0.05); RETURN $1; END'",
     "CREATE TABLE heavy (id int PRIMARY KEY)",
     "INSERT INTO heavy SELECT generate_series(1, 100)",
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-START_TIMEOUT_SECONDS = 120
+START_TIMEOUT_SECONDS = 240
 END_TIMEOUT_SECONDS = 420
 
 

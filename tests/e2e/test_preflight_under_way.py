@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e import shop
 from tests.fixtures.daemon import Daemon, orders
+from tests.fixtures.databases import drop_slot
 from tests.fixtures.servers import Pair, PairFactory
 
 
@@ -110,5 +111,6 @@ def test_what_goes_wrong_after_the_switch(pair: Pair, daemon: Callable[..., Daem
     shop.execute(pair.source, "INSERT INTO nothing VALUES (8)")
     assert finding(running, "late_writes")["object"] == "shop"
     slot = shop.value(pair.source, "SELECT slot_name FROM pg_replication_slots")
-    shop.execute(pair.source, f"SELECT pg_drop_replication_slot('{slot}')")
+    with psycopg.connect(pair.source.dsn("shop"), autocommit=True) as connection:
+        drop_slot(connection, slot)
     assert finding(running, "slot_gone_after_switch")["object"] == "shop"

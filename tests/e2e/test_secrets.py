@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from pgmigrator.demo.servers import Server
+from pgmigrator.postgres.children import PROGRAMS
 from tests.e2e import shop
 from tests.fixtures.daemon import TOKEN, Daemon, orders
 from tests.fixtures.servers import PairFactory
@@ -24,7 +25,6 @@ class Watch:
 
     def __init__(self, root: int) -> None:
         self.seen: set[str] = set()
-        self.commands: set[str] = set()
         self._root = psutil.Process(root)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -46,7 +46,6 @@ class Watch:
 
     def _look(self, process: psutil.Process) -> None:
         try:
-            self.commands.add(process.name())
             self.seen.add(" ".join(process.cmdline()))
             # a child has what it needs, not what the daemon has
             if process.name() in ("pg_dump", "pg_restore"):
@@ -55,10 +54,27 @@ class Watch:
             pass
 
 
+def noting(bin_dir: Path, folder: Path) -> Path:
+    """Make a pg_dump and a pg_restore that note how they were started: they end too soon to watch.
+
+    Returns the file of the notes; the programs are beside it.
+    """
+    notes = folder / "children"
+    for name in PROGRAMS:
+        program = folder / name
+        program.write_text(
+            f'#!/bin/sh\n{{ echo "$0 $*"; env; }} >>{notes}\nexec {bin_dir / name} "$@"\n'
+        )
+        program.chmod(0o755)
+    return notes
+
+
 @pytest.mark.parametrize(("log_statement", "role_passwords"), [("ddl", "copy"), ("all", "common")])
 def test_no_secret_is_seen_anywhere(
     fresh_pair: PairFactory,
     daemon: Callable[..., Daemon],
+    client_bin_dir: Path,
+    tmp_path: Path,
     log_statement: str,
     role_passwords: str,
 ) -> None:
@@ -81,7 +97,8 @@ def test_no_secret_is_seen_anywhere(
     more = {"ROLE_PASSWORDS": role_passwords}
     if role_passwords == "common":
         more["COMMON_ROLE_PASSWORD"] = COMMON_PASSWORD
-    running = daemon(orders(pair, **more))
+    notes = noting(client_bin_dir, tmp_path)
+    running = daemon(orders(pair, **more), PGMIGRATOR_POSTGRES_BIN_DIR=str(tmp_path))
     running.start()
     assert running.process is not None
     watch = Watch(running.process.pid)
@@ -101,11 +118,12 @@ def test_no_secret_is_seen_anywhere(
     )
     user = pair.destination.dsn(user="clerk", password=expected)
     psycopg.connect(user).close()  # the secrets were there, and were used
-    assert {"pg_dump", "pg_restore"} <= watch.commands
+    children = notes.read_text()
+    assert all(f"/{name} " in children for name in PROGRAMS)
     places = {
         "the daemon's log": running.log.read_text(),
         "the destination's log": pair.destination.log_path.read_text(errors="replace"),
-        "a process list": "\n".join(watch.seen),
+        "a process list": "\n".join(watch.seen) + children,
         "a page": pages,
     }
     assert "CREATE TABLE" in places["the destination's log"]
