@@ -613,6 +613,17 @@ CONDITIONS = (
         ),
     ),
     Case(
+        check="unenforced_constraints",
+        severity=NOTE,
+        object='table public."Odd"',
+        here=(
+            "CREATE TABLE t (i int PRIMARY KEY)",
+            'CREATE TABLE "Odd" (i int PRIMARY KEY REFERENCES t)',
+            'ALTER TABLE "Odd" DISABLE TRIGGER ALL',
+        ),
+        says='ALTER TABLE public."Odd" DISABLE TRIGGER ALL;',
+    ),
+    Case(
         check="event_triggers",
         severity=NOTE,
         object='event trigger "Log"',

@@ -1,10 +1,15 @@
-"""Child processes get neither our settings, which hold secrets, nor libpq's variables."""
+"""Child processes get neither our settings, which hold secrets, nor libpq's variables.
+
+What they are given is for what we read of them.
+"""
 
 from pathlib import Path
 
 import pytest
 
-from pgmigrator.postgres.children import Tools, run_offline, version
+from pgmigrator.postgres.children import Tools, run, run_offline, version
+from pgmigrator.postgres.connect import Endpoint
+from pgmigrator.settings import Instance
 
 SECRET = "control-token-of-the-tests"
 
@@ -28,3 +33,22 @@ async def test_offline_runs_see_no_secret(programs: Path) -> None:
 def test_asking_for_the_version_shows_no_secret(programs: Path) -> None:
     assert version(programs) == 18
     assert SECRET not in (programs / "seen").read_text()
+
+
+async def test_both_sides_speak_the_language_that_is_read(programs: Path) -> None:
+    """A server says "FEHLER" where its lc_messages are German, whatever the client's are."""
+    endpoint = Endpoint("source", "orders", "pg15", Instance(host="pg15.example"))
+    await run(
+        Tools(programs, 18),
+        "pg_dump",
+        [],
+        endpoint=endpoint,
+        database="shop",
+        action="Dump",
+        options={"default_transaction_read_only": "on"},
+    )
+    seen = dict(line.split("=", 1) for line in (programs / "seen").read_text().splitlines())
+    assert SECRET not in seen.values()
+    assert seen["LC_ALL"] == "C"
+    options = seen["PGOPTIONS"].split("-c ")
+    assert {"lc_messages=C", "default_transaction_read_only=on"} <= {o.strip() for o in options}

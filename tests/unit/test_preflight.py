@@ -584,6 +584,7 @@ FIRES: list[Case] = [
         STREAMING,
         here(prepared_transactions=thing("'a'")),
     ),
+    ("unenforced_constraints", NOTE, "table t", STREAMING, here(unenforced_constraints=thing("t"))),
     ("held_triggers", NOTE, "trigger a on b", STREAMING, here(held_triggers=thing("a on b"))),
     ("event_triggers", NOTE, "event trigger a", STREAMING, here(event_triggers=thing("a"))),
     (

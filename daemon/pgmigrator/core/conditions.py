@@ -123,6 +123,7 @@ class SourceConditions:
     prepared_transactions: tuple[Thing, ...] = ()
     row_security: tuple[Thing, ...] = ()
     held_triggers: tuple[Thing, ...] = ()
+    unenforced_constraints: tuple[Thing, ...] = ()
     event_triggers: tuple[Thing, ...] = ()
     path_functions: tuple[Thing, ...] = ()
     #: the detail says whether an earlier migration brought the database here: "earlier" or ""

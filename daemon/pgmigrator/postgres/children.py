@@ -173,8 +173,10 @@ def failure(program: str, endpoint: Endpoint, ended: Ended) -> MigratorError:
 def _environment(endpoint: Endpoint, folder: Path, options: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child that talks to a server."""
     environment = _without_ours()
-    settings = {"client_connection_check_interval": "1s"} | SESSION_OPTIONS | ENCODING
-    environment["PGOPTIONS"] = startup_options(settings | dict(options))
+    # what it says is read: LC_ALL is for its own words, lc_messages for the server's
+    settings = {"client_connection_check_interval": "1s", "lc_messages": "C"}
+    settings |= SESSION_OPTIONS | ENCODING | dict(options)
+    environment["PGOPTIONS"] = startup_options(settings)
     environment["LC_ALL"] = "C"
     if endpoint.password is not None:
         file = folder / "password"

@@ -77,7 +77,7 @@ def conditions_read(obs: Observation) -> Iterator[Found]:
                 _blocks_at_first(obs),
                 f"{side}: {what}",
                 f"it could not be read, and so is not known to be right: {reason}",
-                "grant the role what the message asks for",
+                "mend what it says, or grant our role what it lacks; it is read again by itself",
             )
 
 
@@ -314,6 +314,21 @@ def held_triggers(obs: Observation) -> Iterator[Found]:
             f"{trigger.detail}: on the destination it would do its work a second time, and so it"
             " is an ordinary trigger there until the switch",
             "nothing, if it may wait; what it does is replicated from the source meanwhile",
+        )
+
+
+@check("source", NOTE)
+def unenforced_constraints(obs: Observation) -> Iterator[Found]:
+    """No constraint of the source is out of force: no dump says so, the destination enforces it."""
+    for table in _here(obs).unenforced_constraints if not ended(obs) else ():
+        yield (
+            NOTE,
+            f"table {table.object}",
+            f"DISABLE TRIGGER ALL left {table.detail} unenforced on the source; no dump carries"
+            " that, so that the destination enforces it, for what is there and what comes",
+            "nothing, if it is to hold there; else drop it on the source, or after the switch, on"
+            f" the destination: ALTER TABLE {table.object} DISABLE TRIGGER ALL; which disables its"
+            " other triggers too",
         )
 
 
@@ -581,6 +596,7 @@ CHECKS: tuple[Check, ...] = (
     open_transactions,
     prepared_transactions,
     held_triggers,
+    unenforced_constraints,
     event_triggers,
     path_functions,
     reserved_schema,
