@@ -59,6 +59,12 @@ def item(kind: str, definition: str, *, missing: bool, of: str = TABLE) -> Schem
             'ALTER COLUMN "a b" SET STORAGE DEFAULT',
         ),
         ("option", None, "ALTER COLUMN a SET STATISTICS 7", "ALTER COLUMN a SET STATISTICS -1"),
+        (
+            "option",
+            'parents: s.a, s."b, c", s.d',
+            'parents: s."b, c", s.a, s.d',
+            'NO INHERIT s."b, c", NO INHERIT s.d, INHERIT s."b, c", INHERIT s.d',
+        ),
     ],
 )
 def test_what_alters_a_table(
@@ -178,6 +184,16 @@ def test_order_is_no_drift_of_its_own_while_a_column_is_missing() -> None:
     assert len(drifts(lines)) == 1
     [drift] = drifts([*lines, item("column", "b int", missing=True)])
     assert drift.source == "b int"
+
+
+def test_order_of_parents_is_no_drift_of_its_own_while_one_is_missing() -> None:
+    [drift] = drifts(
+        [
+            item("option", "parents: s.a, s.b", missing=True),
+            item("table", "INHERIT s.b", missing=True),
+        ]
+    )
+    assert drift.statement == f"ALTER TABLE {TABLE} INHERIT s.b"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from pgmigrator.core.drift_sql.lines import (
     INDEX,
     NAME,
     ORDER,
+    PARENTS,
     STATISTICS,
     TRIGGER,
     USER_MAPPING,
@@ -136,7 +137,9 @@ def drifts(items: Iterable[SchemaItem]) -> tuple[Drift, ...]:
         Drift(kind=kind, object=described, source=source, destination=destination)
         for (described, kind, key), (source, destination) in pairs.items()
         # a column that came, went or got another name also changes their order
-        if key != ORDER or not _changes_columns(pairs, described)
+        if (key != ORDER or not _changes_columns(pairs, described))
+        # as a parent that came or went changes theirs
+        and (key != PARENTS or not _changes_parents(pairs, described))
     )
     return _without_heirs(_without_parts(found), ancestors)
 
@@ -264,6 +267,16 @@ def _changes_columns(
     )
 
 
+def _changes_parents(
+    pairs: Mapping[tuple[str, SchemaKind, str], list[str | None]], described: str
+) -> bool:
+    return any(
+        name == described and kind is SchemaKind.TABLE and (line or "").startswith("INHERIT ")
+        for (name, kind, _), pair in pairs.items()
+        for line in pair
+    )
+
+
 def _key(kind: SchemaKind, definition: str) -> str:
     """Tell what of an object a line is about: two lines with one key are one change."""
     if (key := property_key(kind, definition)) is not None:
@@ -271,8 +284,8 @@ def _key(kind: SchemaKind, definition: str) -> str:
     if kind is SchemaKind.FOREIGN_DATA:
         mapping = USER_MAPPING.match(definition)
         return mapping[0] if mapping else ""
-    if kind is SchemaKind.OPTION and SETTING.fullmatch(definition):
-        return definition.rpartition(" ")[0]
+    if kind is SchemaKind.OPTION:
+        return _option_key(definition)
     if kind in _ONE_OF_A_KIND:
         return ""
     for pattern in (INDEX, TRIGGER, STATISTICS):
@@ -281,6 +294,12 @@ def _key(kind: SchemaKind, definition: str) -> str:
     if kind is SchemaKind.GRANT and (found := GRANT.fullmatch(definition)):
         return f"{found['verb']} {found['privilege']} {found['grantee']}"
     return first_name(definition) if kind in _NAMED else definition
+
+
+def _option_key(definition: str) -> str:
+    if definition.startswith(f"{PARENTS} "):
+        return PARENTS
+    return definition.rpartition(" ")[0] if SETTING.fullmatch(definition) else definition
 
 
 #: an object has one line of these

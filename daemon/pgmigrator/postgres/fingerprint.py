@@ -24,6 +24,7 @@ PARTS = (
     "views",
     "types",
     "routines",
+    "dependents",
     "others",
     "privileges",
 )

@@ -10,6 +10,7 @@ INSERT INTO app.hashed SELECT i, 'v' || i FROM generate_series(1, 50) i;
 INSERT INTO app.line (order_id, placed, status, position, note) SELECT id, placed, status, 1, 'n' || id FROM app.orders;
 INSERT INTO app.parent SELECT i FROM generate_series(1, 5) i;
 INSERT INTO app.child SELECT i, 'x', 'y' FROM generate_series(6, 9) i;
+INSERT INTO app.heir (id) VALUES (10);
 INSERT INTO app.typed SELECT i, 'b' FROM generate_series(1, 5) i;
 INSERT INTO app.full_identity SELECT 'x' || i, i, i / 3.0 FROM generate_series(1, 50) i;
 INSERT INTO app.by_index SELECT 'c' || i, i FROM generate_series(1, 5) i;

@@ -27,6 +27,8 @@ LOSSES: tuple[tuple[K, str], ...] = (
     (K.TABLE, f"DROP TABLE {ODD_TABLE}"),
     (K.TABLE, "ALTER TABLE app.orders DETACH PARTITION app.orders_2023"),
     (K.TABLE, "ALTER TABLE app.child NO INHERIT app.parent"),
+    (K.OPTION, "ALTER TABLE app.heir NO INHERIT app.other_parent, INHERIT app.other_parent"),
+    (K.OPTION, "ALTER TABLE app.heir NO INHERIT app.other_parent"),
     (K.TABLE, "ALTER TABLE app.typed NOT OF"),
     (K.TABLE, "ALTER TABLE app.by_method SET ACCESS METHOD heap"),
     (K.TABLE, "ALTER TABLE app.unlogged SET LOGGED"),
@@ -107,6 +109,19 @@ LOSSES: tuple[tuple[K, str], ...] = (
     (K.TABLE, "ALTER TABLE app.by_index REPLICA IDENTITY DEFAULT"),
     (K.STATISTICS, "DROP STATISTICS app.customer_statistics"),
     (K.OPTION, "ALTER STATISTICS app.customer_statistics SET STATISTICS -1"),
+    *(
+        (K.OPTION, f"ALTER {dependent} DEPENDS ON EXTENSION plpgsql")
+        for dependent in (
+            "FUNCTION app.standard_body(int) NO",
+            "PROCEDURE app.do_it(int) NO",
+            "INDEX app.totals_customer NO",
+            "INDEX app.parent_pkey",
+            "INDEX app.orders_customer",
+            "MATERIALIZED VIEW app.totals NO",
+            "TRIGGER ordinary ON app.customer NO",
+            "TRIGGER on_partitions ON app.orders",
+        )
+    ),
     # triggers, rules, policies
     (K.TRIGGER, "DROP TRIGGER ordinary ON app.customer"),
     (K.TRIGGER, "DROP TRIGGER always ON app.customer"),

@@ -73,6 +73,7 @@ REVOKE EXECUTE ON FUNCTION app.secret() FROM PUBLIC;
 CREATE FUNCTION app.add(a text, VARIADIC b text[]) RETURNS SETOF text LANGUAGE sql STABLE ROWS 5 AS
     'SELECT a UNION ALL SELECT unnest(b)';
 CREATE FUNCTION app.standard_body(a int) RETURNS int LANGUAGE sql IMMUTABLE RETURN a + 1;
+ALTER FUNCTION app.standard_body(int) DEPENDS ON EXTENSION plpgsql;
 CREATE FUNCTION app.table_of(n int) RETURNS TABLE (i int, t text) LANGUAGE plpgsql AS
     $$ BEGIN RETURN QUERY SELECT n, 'x'; END $$;
 CREATE FUNCTION app.label(app.pair) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT ($1).a || ($1)."B b" $$;
@@ -81,6 +82,7 @@ CREATE FUNCTION "Odd ""schema"". of ☃ 'x'"."Odd ""function"". of ☃ 'x'"("sel
     RETURNS app.status LANGUAGE sql AS 'SELECT $1';
 CREATE PROCEDURE app.do_it(INOUT a int) LANGUAGE plpgsql AS $$ BEGIN a := a + 1; COMMIT; END $$;
 COMMENT ON PROCEDURE app.do_it(int) IS 'does it';
+ALTER PROCEDURE app.do_it(int) DEPENDS ON EXTENSION plpgsql;
 CREATE AGGREGATE app.total(int) (SFUNC = int4pl, STYPE = int, INITCOND = '0', COMBINEFUNC = int4pl,
     PARALLEL = SAFE);
 ALTER AGGREGATE app.total(int) OWNER TO torture_owner;
@@ -251,6 +253,9 @@ CREATE TABLE app.parent (id int PRIMARY KEY WITH (fillfactor = 82), x text DEFAU
 CREATE TABLE app.child (y text) INHERITS (app.parent);
 ALTER TABLE app.child ADD PRIMARY KEY (id);
 ALTER TABLE app.child ALTER x SET DEFAULT 'c';
+CREATE TABLE app.other_parent (z text);
+ALTER TABLE app.other_parent REPLICA IDENTITY FULL;
+CREATE TABLE app.heir (PRIMARY KEY (id)) INHERITS (app.other_parent, app.parent);
 CREATE TABLE app.typed OF app.pair (a WITH OPTIONS PRIMARY KEY);
 CREATE TABLE app.full_identity (a text, b int, c float8);
 ALTER TABLE app.full_identity REPLICA IDENTITY FULL;
@@ -311,6 +316,8 @@ COMMENT ON RULE paid_delete ON app.paid IS 'nothing goes';
 CREATE MATERIALIZED VIEW app.totals WITH (fillfactor = 90) AS
     SELECT customer_id, sum(amount) AS total FROM app.orders GROUP BY 1;
 CREATE UNIQUE INDEX totals_customer ON app.totals (customer_id);
+ALTER INDEX app.totals_customer DEPENDS ON EXTENSION plpgsql;
+ALTER MATERIALIZED VIEW app.totals DEPENDS ON EXTENSION plpgsql;
 COMMENT ON MATERIALIZED VIEW app.totals IS 'sums';
 GRANT SELECT ON app.totals TO torture_reader;
 CREATE VIEW app.big_totals AS SELECT * FROM app.totals WHERE total > 10;
@@ -339,6 +346,7 @@ CREATE TRIGGER on_partitions AFTER INSERT ON app.orders FOR EACH ROW EXECUTE FUN
 ALTER TABLE app.orders ENABLE ALWAYS TRIGGER on_partitions;
 CREATE TRIGGER on_view INSTEAD OF INSERT ON app.joined FOR EACH ROW EXECUTE FUNCTION app.log_it();
 COMMENT ON TRIGGER ordinary ON app.customer IS 'logs';
+ALTER TRIGGER ordinary ON app.customer DEPENDS ON EXTENSION plpgsql;
 CREATE FUNCTION app.on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;
 CREATE EVENT TRIGGER "Odd ""event"". of ☃ 'x'" ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'DROP TABLE')
     EXECUTE FUNCTION app.on_ddl();

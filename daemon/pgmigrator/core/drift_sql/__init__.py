@@ -34,7 +34,7 @@ _STATEMENTS: Mapping[SchemaKind, Callable[[Change], str | None]] = {
     SchemaKind.RULE: relations.dropped_rule,
     SchemaKind.POLICY: relations.policy,
     SchemaKind.STATISTICS: relations.statistics,
-    SchemaKind.OPTION: relations.setting,
+    SchemaKind.OPTION: relations.option,
     SchemaKind.SEQUENCE: relations.sequence,
     SchemaKind.OWNER: relations.owner,
     SchemaKind.GRANT: relations.grant,

@@ -24,6 +24,8 @@ COLUMN = re.compile(
 INCOMPLETE = ", not valid"
 #: begins the line that has the columns in their order
 ORDER = "order:"
+#: begins the line that has the tables that a table inherits from in their order
+PARENTS = "parents:"
 USER_MAPPING = re.compile(rf"user mapping {WORD}")
 #: one of a list: commas in quotes and parentheses part nothing
 _PART = re.compile(

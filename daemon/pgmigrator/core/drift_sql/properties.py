@@ -136,6 +136,12 @@ _PROPERTIES = (
     ),
     Property(
         kind=SchemaKind.OPTION,
+        pattern=r"(?P<dependent>ALTER .*) DEPENDS ON EXTENSION (?P<extension>.*)",
+        undo="{dependent} NO DEPENDS ON EXTENSION {extension}",
+        set="{line}",
+    ),
+    Property(
+        kind=SchemaKind.OPTION,
         pattern=r"CONNECTION LIMIT \d+",
         undo="ALTER {object} CONNECTION LIMIT -1",
         set="ALTER {object} {line}",

@@ -1,6 +1,7 @@
 """The SQL that mends what belongs to a table or is said of any object."""
 
 import re
+from itertools import takewhile
 
 from pgmigrator.core.drift_sql.lines import (
     COLUMN,
@@ -8,6 +9,7 @@ from pgmigrator.core.drift_sql.lines import (
     INCOMPLETE,
     INDEX,
     ORDER,
+    PARENTS,
     STATISTICS,
     TRIGGER,
     WORD,
@@ -15,6 +17,7 @@ from pgmigrator.core.drift_sql.lines import (
     addressed,
     first_name,
     is_trigger_mode,
+    parted,
     replaced,
 )
 
@@ -181,7 +184,26 @@ def sequence(change: Change) -> str:
     return " ".join((f"ALTER SEQUENCE {change.object} AS {change.source}", *undone))
 
 
-def setting(change: Change) -> str | None:
+def option(change: Change) -> str | None:
+    """Set what is no property of its own: the order of a table's parents, a database's setting."""
+    return _parents(change) or _setting(change)
+
+
+def _parents(change: Change) -> str | None:
+    """Inherit again, in the order of the source, from those that are not in it."""
+    if not (change.source or "").startswith(f"{PARENTS} "):
+        return None
+    wanted, found = (
+        parted((line or "").removeprefix(PARENTS)) for line in (change.source, change.destination)
+    )
+    left = iter(found)
+    kept = tuple(takewhile(lambda parent: parent in left, wanted))
+    moved = wanted[len(kept) :]
+    changes = (*(f"NO INHERIT {each}" for each in moved), *(f"INHERIT {each}" for each in moved))
+    return f"ALTER TABLE {change.object} {', '.join(changes)}"
+
+
+def _setting(change: Change) -> str | None:
     """Reset what only the destination's database sets; None: the value is on the source."""
     found = SETTING.fullmatch(change.destination or "")
     if change.source is not None or found is None:

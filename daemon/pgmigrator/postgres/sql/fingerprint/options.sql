@@ -25,6 +25,12 @@ SELECT r.q, 'option',
        format('OPTIONS (%%I %%L)', split_part(item, '=', 1), substr(item, strpos(item, '=') + 1))
   FROM rel r JOIN pg_foreign_table f ON f.ftrelid = r.oid CROSS JOIN LATERAL unnest(f.ftoptions) item
 UNION ALL
+-- in the order of its columns, if it is created anew
+SELECT r.q, 'option',
+       'parents: ' || string_agg(h.inhparent::regclass::text, ', ' ORDER BY h.inhseqno)
+  FROM rel r JOIN pg_inherits h ON h.inhrelid = r.oid
+ GROUP BY r.q HAVING count(*) > 1
+UNION ALL
 SELECT r.q, 'option', format('ALTER COLUMN %%I %%s', a.attname, part)
   FROM rel r
   JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
