@@ -66,11 +66,11 @@ LOSSES: tuple[tuple[K, str], ...] = (
     (K.CONSTRAINT, "ALTER TABLE app.line DROP CONSTRAINT line_during_excl"),
     (K.CONSTRAINT, "ALTER DOMAIN app.positive DROP CONSTRAINT positive_check"),
     (K.CONSTRAINT, "ALTER TABLE app.orders DROP CONSTRAINT orders_pkey CASCADE"),
-    (K.CONSTRAINT, "ALTER TABLE app.orders DROP CONSTRAINT orders_begun_key"),
+    (K.CONSTRAINT, "ALTER TABLE app.hashed DROP CONSTRAINT hashed_begun_key"),
     (
         K.CONSTRAINT,
-        "ALTER TABLE app.orders DROP CONSTRAINT orders_begun_key,"
-        " ADD CONSTRAINT orders_begun_key UNIQUE (customer_id, placed, status, id)",
+        "ALTER TABLE app.hashed DROP CONSTRAINT hashed_begun_key,"
+        " ADD CONSTRAINT hashed_begun_key UNIQUE (v, k)",
     ),
     (
         K.CONSTRAINT,
