@@ -7,7 +7,7 @@ import psycopg
 
 from tests.e2e import shop
 from tests.e2e.following import arrives, dump, migrating, streams
-from tests.fixtures.daemon import Daemon, orders
+from tests.fixtures.daemon import Daemon, orders, problems_of
 from tests.fixtures.servers import Pair, PairFactory
 
 #: what a nightly job of the application does, rows of the day being in the DEFAULT partition
@@ -285,7 +285,15 @@ def test_a_table_is_copied_anew_when_an_operator_asks(
         refused = running.command("resync", "orders", "shop", "Customers")
         assert refused.returncode == 1
         assert "no such table" in refused.stdout + refused.stderr
-        assert running.command("resync", "orders", "shop", "customers").returncode == 0
+        with psycopg.connect(pair.destination.dsn("shop")) as reader:
+            # until it is gone the table cannot be emptied, and so waits for long enough to be seen
+            reader.execute("SELECT FROM customers LIMIT 1")
+            assert running.command("resync", "orders", "shop", "customers").returncode == 0
+            running.wait(
+                lambda document: bool(problems_of(document, "tables_resynced")),
+                "what was asked for",
+                "/status/orders/shop",
+            )
         token = "SELECT max(token) FROM customers WHERE id = 1"
         running.wait(
             lambda _: shop.value(pair.source, token) == shop.value(pair.destination, token),

@@ -489,14 +489,19 @@ CONDITIONS = (
             ("idle_in_transaction_session_timeout", DEGRADES, UNDER_WAY),
         )
     ),
-    Case(
-        check="copy_settings",
-        severity=BLOCKS,
-        object="role",
-        here=("CREATE ROLE app", f"ALTER DATABASE {QUOTED} SET role = 'app'"),
-        undo_here=("DROP ROLE app",),
-        there_release="18.1",  # 18.4 does not mind
-        mend_here=f"SET ROLE none; ALTER ROLE \"postgres\" IN DATABASE {QUOTED} SET role = 'none';",
+    *(
+        Case(
+            check="copy_settings",
+            severity=severity,
+            object="role",
+            here=("CREATE ROLE app", f"ALTER DATABASE {QUOTED} SET role = 'app'"),
+            undo_here=("DROP ROLE app",),
+            there_release="18.1",  # 18.4 does not mind
+            marked=marked,
+            mend_here='SET ROLE none; ALTER ROLE "postgres"'
+            f" IN DATABASE {QUOTED} SET role = 'none';",
+        )
+        for severity, marked in ((BLOCKS, None), (DEGRADES, UNDER_WAY))
     ),
     Case(
         check="copy_settings",
