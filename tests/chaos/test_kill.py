@@ -12,7 +12,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from pgmigrator.runtime import work
+from pgmigrator.runtime import handlers
 from tests.chaos.helpers import TUPLES, activity, rows, statement, until
 from tests.e2e import shop
 from tests.fixtures.daemon import Daemon, instance, mapping
@@ -83,7 +83,7 @@ ELSEWHERE = {
 def test_every_action_is_in_the_matrix() -> None:
     lists = ADOPTION + BEFORE_COPY + AFTER_COPY + PAUSED + END
     killed = {name for name in lists if name[0] != "!"}
-    assert killed | set(CAUSED) | ELSEWHERE.keys() == {kind.__name__ for kind in work.HANDLERS}
+    assert killed | set(CAUSED) | ELSEWHERE.keys() == {kind.__name__ for kind in handlers.HANDLERS}
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -7,8 +7,9 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from pgmigrator.core.facts import Baseline, SourceTable
 from pgmigrator.core.insert_only import doubt
-from pgmigrator.core.model import Baseline, Observation, SourceTable
+from pgmigrator.core.model import Observation
 from pgmigrator.core.names import TableName
 from pgmigrator.postgres import drain as drains
 from pgmigrator.postgres import publication, subscription, verify

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgmigrator.core.model import Sequence
+from pgmigrator.core.facts import Sequence
 from pgmigrator.core.names import TableName
 from pgmigrator.postgres import sequences
 from pgmigrator.postgres.connect import session

@@ -10,17 +10,9 @@ from typing import Any
 
 from pgmigrator.core import actions as a
 from pgmigrator.core import plan
+from pgmigrator.core.facts import Conflicts, DestinationTable, Publication
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import (
-    Conflicts,
-    DestinationTable,
-    Measured,
-    Observation,
-    Publication,
-    RoleDifference,
-    RowCounts,
-    SchemaItem,
-)
+from pgmigrator.core.model import Measured, Observation, RoleDifference, RowCounts, SchemaItem
 from tests.unit import builders as b
 
 Worlds = list[Observation]

@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from hypothesis import strategies as st
 
 from pgmigrator.core import actions as a
+from pgmigrator.core.facts import Baseline, Conflicts
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
-    Baseline,
-    Conflicts,
     Measured,
     Observation,
     RoleDifference,

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from pgmigrator.core import actions as a
 from pgmigrator.core.decide import BRIEF, URGENT, Decision, decide
+from pgmigrator.core.facts import Baseline
 from pgmigrator.core.gates import GATE_NAMES, evaluate
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Baseline, Observation, Phase
+from pgmigrator.core.model import Observation, Phase
 from pgmigrator.core.preflight import find_problems
 from pgmigrator.core.report import GateStatus
 from pgmigrator.core.safety import assert_safe

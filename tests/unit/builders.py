@@ -10,20 +10,13 @@ from typing import Any, TypeVar
 
 from pgmigrator.core import history as h
 from pgmigrator.core import late, plan
-from pgmigrator.core.gates import Evidence
-from pgmigrator.core.marker import Marker, ServerIdentity, Step, Switch
-from pgmigrator.core.model import (
+from pgmigrator.core.facts import (
     AtSwitch,
     Baseline,
     DatabaseProperties,
     DestinationFacts,
     DestinationTable,
-    Environment,
-    Measured,
-    Observation,
-    Policy,
     Publication,
-    RowCounts,
     Sequence,
     Server,
     Slot,
@@ -31,6 +24,9 @@ from pgmigrator.core.model import (
     SourceTable,
     Subscription,
 )
+from pgmigrator.core.gates import Evidence
+from pgmigrator.core.marker import Marker, ServerIdentity, Step, Switch
+from pgmigrator.core.model import Environment, Measured, Observation, Policy, RowCounts
 from pgmigrator.core.names import TableName, names
 
 T = TypeVar("T")

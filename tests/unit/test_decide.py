@@ -4,12 +4,11 @@ import pytest
 
 from pgmigrator.core import actions as a
 from pgmigrator.core.decide import decide, throttles
+from pgmigrator.core.facts import Conflicts, PartitionedTable
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
-    Conflicts,
     Measured,
     Observation,
-    PartitionedTable,
     Phase,
     RoleDifference,
     RowCountDelta,

@@ -14,9 +14,10 @@ from pgmigrator.core.drain import (
     what_is_not_covered,
     who_can_write,
 )
+from pgmigrator.core.facts import Sequence
 from pgmigrator.core.known import Known
 from pgmigrator.core.marker import Marker, ServerIdentity
-from pgmigrator.core.model import SchemaItem, Sequence
+from pgmigrator.core.model import SchemaItem
 from pgmigrator.core.names import TableName
 
 HERE = ServerIdentity(system_identifier=1, timeline=1)

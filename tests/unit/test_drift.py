@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pgmigrator.core.drift import drifts
-from pgmigrator.core.model import Measured, PartitionedTable, Problem, SchemaItem
+from pgmigrator.core.facts import PartitionedTable
+from pgmigrator.core.model import Measured, Problem, SchemaItem
 from pgmigrator.core.names import TableName
 from pgmigrator.core.preflight import find_problems
 from tests.unit.builders import ITEMS, NOW, ORDERS, change, streaming

@@ -3,8 +3,9 @@
 import pytest
 
 from pgmigrator.core import history as h
+from pgmigrator.core.facts import Conflicts
 from pgmigrator.core.history import Counter, History, conclude, conflicts_to_note, observe
-from pgmigrator.core.model import Conflicts, Observation, Phase, Problem, Severity
+from pgmigrator.core.model import Observation, Phase, Problem, Severity
 from tests.unit.builders import ITEMS, NOW, ORDERS, change, green, history_of, sequence, streaming
 
 STREAMING = streaming()

@@ -7,9 +7,10 @@ import pytest
 from pgmigrator.core import actions as a
 from pgmigrator.core import insert_only, late, plan
 from pgmigrator.core.decide import decide
+from pgmigrator.core.facts import Baseline
 from pgmigrator.core.gates import evaluate
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Baseline, Observation, Phase, Problem, Severity
+from pgmigrator.core.model import Observation, Phase, Problem, Severity
 from pgmigrator.core.preflight import find_problems
 from pgmigrator.core.report import GateStatus, TableState
 from pgmigrator.core.safety import assert_safe

@@ -2,8 +2,9 @@
 
 import pytest
 
+from pgmigrator.core.facts import Server
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation, Server
+from pgmigrator.core.model import Observation
 from pgmigrator.core.restart import UNWATCHED_MAX_SECONDS, Track, doubt, track, track_source
 from tests.unit.builders import NOW, change, marker, streaming
 

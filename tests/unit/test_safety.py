@@ -3,8 +3,9 @@
 import pytest
 
 from pgmigrator.core import actions as a
+from pgmigrator.core.facts import PartitionedTable
 from pgmigrator.core.marker import ServerIdentity, Step
-from pgmigrator.core.model import Measured, Observation, PartitionedTable, RoleDifference
+from pgmigrator.core.model import Measured, Observation, RoleDifference
 from pgmigrator.core.names import TableName
 from pgmigrator.core.safety import BRIEF, CLAIMS, PROTECTING, assert_safe
 from pgmigrator.errors import InvariantBroken

@@ -10,14 +10,9 @@ from dataclasses import dataclass, replace
 
 from pgmigrator.core import actions as a
 from pgmigrator.core import late, plan, upkeep
+from pgmigrator.core.facts import SourceFacts
 from pgmigrator.core.marker import Marker, Step
-from pgmigrator.core.model import (
-    Observation,
-    Phase,
-    Problem,
-    Severity,
-    SourceFacts,
-)
+from pgmigrator.core.model import Observation, Phase, Problem, Severity
 from pgmigrator.core.report import Throttle
 
 #: these protect the source and start whatever else is under way

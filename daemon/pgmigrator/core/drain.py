@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pgmigrator.core.drift import drifts
+from pgmigrator.core.facts import Sequence
 from pgmigrator.core.known import Known
 from pgmigrator.core.marker import Marker, ServerIdentity
-from pgmigrator.core.model import SchemaItem, Sequence
+from pgmigrator.core.model import SchemaItem
 from pgmigrator.core.names import TableName
 
 #: sessions, tables or differences that one sentence names

@@ -9,7 +9,8 @@ renamed is renamed here: its oid, which our bookkeeping has, tells it from one t
 
 from pgmigrator.core import plan, roots
 from pgmigrator.core.actions import Renaming
-from pgmigrator.core.model import DestinationTable, Observation, PartitionedTable, SourceTable
+from pgmigrator.core.facts import DestinationTable, PartitionedTable, SourceTable
+from pgmigrator.core.model import Observation
 from pgmigrator.core.names import TableName
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pgmigrator.core import plan
 from pgmigrator.core.decide import server_changes
 from pgmigrator.core.drift import drifts
+from pgmigrator.core.facts import Slot, Subscription
 from pgmigrator.core.history import FORGET_CONFLICTS, History, sequences_behind_previous
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation, Problem, SchemaItem, Severity, Slot, Subscription
+from pgmigrator.core.model import Observation, Problem, SchemaItem, Severity
 from pgmigrator.core.names import TableName, format_lsn
 from pgmigrator.core.report import GateResult, GateStatus
 from pgmigrator.core.upkeep import counts_are_of_these_servers

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pgmigrator.core import plan, settling
-from pgmigrator.core.model import Conflicts, DestinationFacts, Observation, Phase, Problem
+from pgmigrator.core.facts import Conflicts, DestinationFacts
+from pgmigrator.core.model import Observation, Phase, Problem
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import OpenProblem
 from pgmigrator.core.restart import Track, track, track_source

@@ -10,7 +10,8 @@ counters were neither reset nor lost in a crash.
 from collections.abc import Iterator
 
 from pgmigrator.core import plan
-from pgmigrator.core.model import Baseline, Observation, SourceTable
+from pgmigrator.core.facts import Baseline, SourceTable
+from pgmigrator.core.model import Observation
 
 
 def doubt(changes: int, counting_since: str, baseline: Baseline | None) -> str:

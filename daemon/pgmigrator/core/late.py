@@ -7,8 +7,9 @@ with what it was at the switch: a table that is new or published no more, a sequ
 from collections.abc import Iterable, Iterator
 
 from pgmigrator.core import insert_only, plan
+from pgmigrator.core.facts import AtSwitch, Sequence, SourceFacts
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import AtSwitch, Observation, Sequence, SourceFacts
+from pgmigrator.core.model import Observation
 
 #: objects that one sentence names
 NAMED = 10

@@ -6,7 +6,8 @@ or on a collation that another version of its library orders otherwise, copy and
 
 from collections.abc import Mapping
 
-from pgmigrator.core.model import Observation, SourceTable
+from pgmigrator.core.facts import SourceTable
+from pgmigrator.core.model import Observation
 
 
 def misplacing(table: SourceTable, obs: Observation) -> str:

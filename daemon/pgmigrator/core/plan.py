@@ -8,16 +8,8 @@ and left its publication has missed changes: it never returns by itself.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pgmigrator.core.model import (
-    Baseline,
-    DestinationTable,
-    Measured,
-    Observation,
-    Publication,
-    RowCounts,
-    Sequence,
-    SourceTable,
-)
+from pgmigrator.core.facts import Baseline, DestinationTable, Publication, Sequence, SourceTable
+from pgmigrator.core.model import Measured, Observation, RowCounts
 from pgmigrator.core.names import TableName
 from pgmigrator.core.partitions import misplacing
 

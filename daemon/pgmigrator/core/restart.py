@@ -10,8 +10,9 @@ destination: an older copy of either server has been started since.
 
 from dataclasses import dataclass, replace
 
+from pgmigrator.core.facts import Server
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation, Server
+from pgmigrator.core.model import Observation
 from pgmigrator.core.names import format_lsn
 
 #: short, since a copy that is taken and put back between two looks cannot be told from a restart

@@ -1,8 +1,9 @@
 """Which table an operator means, and whether it can be copied anew on its own."""
 
 from pgmigrator.core import plan
+from pgmigrator.core.facts import DestinationFacts, SourceFacts, SourceTable
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import DestinationFacts, Observation, SourceFacts, SourceTable
+from pgmigrator.core.model import Observation
 from pgmigrator.core.names import TableName
 
 

@@ -9,13 +9,8 @@ from collections.abc import Iterator
 
 from pgmigrator.core import plan
 from pgmigrator.core.actions import Renaming
-from pgmigrator.core.model import (
-    DestinationTable,
-    Observation,
-    PartitionedTable,
-    SourceFacts,
-    SourceTable,
-)
+from pgmigrator.core.facts import DestinationTable, PartitionedTable, SourceFacts, SourceTable
+from pgmigrator.core.model import Observation
 from pgmigrator.core.names import TableName
 
 

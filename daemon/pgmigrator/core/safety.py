@@ -7,8 +7,9 @@ here is an invariant of docs/safety.md. A broken one stops all acting on the dat
 from collections.abc import Callable
 
 from pgmigrator.core import actions as a
+from pgmigrator.core.facts import DestinationTable
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import DestinationTable, Observation
+from pgmigrator.core.model import Observation
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import InvariantBroken
 

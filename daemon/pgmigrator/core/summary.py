@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from pgmigrator.core import late, plan
+from pgmigrator.core.facts import DestinationTable, SourceTable
 from pgmigrator.core.history import (
     History,
     open_problems,
@@ -11,7 +12,7 @@ from pgmigrator.core.history import (
     wal_runway_seconds,
 )
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import DestinationTable, Observation, Problem, Severity, SourceTable
+from pgmigrator.core.model import Observation, Problem, Severity
 from pgmigrator.core.report import (
     CopyProgress,
     DatabaseReport,

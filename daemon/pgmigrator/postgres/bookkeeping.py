@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from pgmigrator.core.model import AtSwitch, Baseline, Conflicts
+from pgmigrator.core.facts import AtSwitch, Baseline, Conflicts
 from pgmigrator.core.names import TableName
 from pgmigrator.errors import Refused
 from pgmigrator.postgres.connect import Connection, fetch

@@ -5,14 +5,14 @@ from typing import TypedDict
 
 from psycopg import sql
 
-from pgmigrator.core.marker import Binding, Marker, NewerMarker
-from pgmigrator.core.model import (
+from pgmigrator.core.facts import (
     DestinationFacts,
     DestinationTable,
     PartitionedTable,
     Server,
     Subscription,
 )
+from pgmigrator.core.marker import Binding, Marker, NewerMarker
 from pgmigrator.core.names import Names, TableName
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping, marker, sequences

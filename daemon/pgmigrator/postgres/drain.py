@@ -16,10 +16,10 @@ from psycopg.rows import DictRow
 from pgmigrator.core import drain as core
 from pgmigrator.core import late
 from pgmigrator.core.drain import Evidence, OtherSession, Writers
+from pgmigrator.core.facts import AtSwitch, Sequence
 from pgmigrator.core.insert_only import doubt
 from pgmigrator.core.known import Known
 from pgmigrator.core.marker import Marker, ServerIdentity, Step
-from pgmigrator.core.model import AtSwitch, Sequence
 from pgmigrator.core.names import TableName, format_lsn
 from pgmigrator.core.report import DrainProof
 from pgmigrator.postgres import bookkeeping, fingerprint, sequences

@@ -13,17 +13,10 @@ from typing import TypeVar
 import structlog
 
 from pgmigrator.core.conditions import DestinationConditions, SourceConditions
+from pgmigrator.core.facts import DestinationFacts, SourceFacts
 from pgmigrator.core.listing import Listing
 from pgmigrator.core.marker import ENDED, Step
-from pgmigrator.core.model import (
-    DestinationFacts,
-    Measured,
-    Observation,
-    Policy,
-    RoleDifference,
-    SchemaItem,
-    SourceFacts,
-)
+from pgmigrator.core.model import Measured, Observation, Policy, RoleDifference, SchemaItem
 from pgmigrator.core.names import Names, names, sync_slots_pattern
 from pgmigrator.core.preflight.servers import (
     MIN_DESTINATION_VERSION_NUM,

@@ -10,7 +10,7 @@ from psycopg import errors, sql
 from psycopg.rows import DictRow
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
-from pgmigrator.core.model import Sequence
+from pgmigrator.core.facts import Sequence
 from pgmigrator.core.names import TableName
 from pgmigrator.postgres.connect import Connection, fetch
 from pgmigrator.postgres.queries import query

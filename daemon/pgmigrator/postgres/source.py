@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
-from pgmigrator.core.marker import ServerIdentity
-from pgmigrator.core.model import (
+from pgmigrator.core.facts import (
     DatabaseProperties,
     PartitionedTable,
     Publication,
@@ -14,6 +13,7 @@ from pgmigrator.core.model import (
     SourceFacts,
     SourceTable,
 )
+from pgmigrator.core.marker import ServerIdentity
 from pgmigrator.core.names import Names, TableName
 from pgmigrator.postgres import sequences
 from pgmigrator.postgres.confirm import NUDGE

@@ -10,8 +10,8 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from pgmigrator.core.facts import Baseline, Publication
 from pgmigrator.core.marker import Marker, ServerIdentity, Step
-from pgmigrator.core.model import Baseline, Publication
 from pgmigrator.core.names import Names, TableName
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import bookkeeping

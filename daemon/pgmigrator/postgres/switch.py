@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
+from pgmigrator.core.facts import AtSwitch
 from pgmigrator.core.known import Known
 from pgmigrator.core.marker import Marker, Step, Switch
-from pgmigrator.core.model import AtSwitch
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import DrainProof
 from pgmigrator.errors import Refused

@@ -15,8 +15,9 @@ from pgmigrator.core import actions as a
 from pgmigrator.core.model import Observation
 from pgmigrator.core.safety import assert_safe
 from pgmigrator.errors import InvariantBroken, MigratorError, Refused, Unreachable
+from pgmigrator.runtime.handlers import HANDLERS
 from pgmigrator.runtime.unit import Failure, Unit
-from pgmigrator.runtime.work import HANDLERS, Work
+from pgmigrator.runtime.work import Work
 
 #: after the first failure, doubled with each further one
 BACKOFF_FIRST_SECONDS = 1.0

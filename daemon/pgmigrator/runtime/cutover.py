@@ -12,9 +12,9 @@ import structlog
 
 from pgmigrator.core import insert_only, late, plan, resync
 from pgmigrator.core.commands import Blocker, Command, Outcome, OutcomeStatus, Verb
+from pgmigrator.core.facts import SourceFacts
 from pgmigrator.core.known import Known, known
 from pgmigrator.core.marker import Marker, Step
-from pgmigrator.core.model import SourceFacts
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import DrainProof
 from pgmigrator.errors import Refused, Unreachable

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 
 from pgmigrator.core import plan
+from pgmigrator.core.facts import DatabaseProperties
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import DatabaseProperties, Observation
+from pgmigrator.core.model import Observation
 from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.preflight.finding import (
     BLOCKS,

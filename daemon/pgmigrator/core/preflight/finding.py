@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Literal
 
+from pgmigrator.core.facts import Server
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation, Server, Severity
+from pgmigrator.core.model import Observation, Severity
 
 BLOCKS, DEGRADES, NOTE = Severity.BLOCKS, Severity.DEGRADES, Severity.NOTE
 

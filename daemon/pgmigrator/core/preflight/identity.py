@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from pgmigrator.core import insert_only, plan
+from pgmigrator.core.facts import SourceTable
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation, SourceTable
+from pgmigrator.core.model import Observation
 from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.preflight.finding import (
     DEGRADES,
