@@ -9,6 +9,10 @@ from tests.fixtures.servers import PairFactory
 
 CREATE = """CREATE DATABASE {} TEMPLATE template0 ENCODING 'SQL_ASCII'
     LC_COLLATE 'C' LC_CTYPE 'C'"""
+#: in LATIN1
+CAFE = "636166e9"
+FUNCTION = "CREATE FUNCTION cafe() RETURNS text LANGUAGE sql AS $f$ SELECT %L::text $f$"
+CALLED = "SELECT encode(convert_to(cafe(), 'SQL_ASCII'), 'hex')"
 HELD = "SELECT array_agg(encode(convert_to(t, 'SQL_ASCII'), 'hex') ORDER BY id) FROM notes"
 
 
@@ -28,6 +32,7 @@ def test_text_without_an_encoding_is_carried_as_it_is(
         pair.source,
         'CREATE TABLE notes (id int PRIMARY KEY, t text, "größe" int)',
         "INSERT INTO notes VALUES (1, 'größer'), (2, convert_from('\\x636166e9', 'SQL_ASCII'))",
+        f"DO $$ BEGIN EXECUTE format('{FUNCTION}', convert_from('\\x{CAFE}', 'SQL_ASCII')); END $$",
         database="old",
     )
     shop.execute(pair.source, "CREATE TABLE t (id int PRIMARY KEY)", database="good")
@@ -62,4 +67,5 @@ def test_text_without_an_encoding_is_carried_as_it_is(
     here, there = (shop.value(side, HELD, "old") for side in (pair.source, pair.destination))
     assert here == there
     assert len(here) == 3
+    assert shop.value(pair.destination, CALLED, "old") == CAFE.encode()
     assert running.fetch("/metrics")[0] == 200

@@ -85,6 +85,7 @@ async def dump(source: Endpoint, database: str, directory: Path, tools: Tools) -
     """
     async with session(source, database, "Dump") as connection:
         await _check_lock_table(connection, database)
+        encoding = connection.info.parameter_status("server_encoding")
     file = directory / "schema.dump"
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(_TablesLocked),
@@ -93,7 +94,7 @@ async def dump(source: Endpoint, database: str, directory: Path, tools: Tools) -
         retry_error_callback=lambda _: None,
     ):
         with attempt:
-            await _dump_once(source, database, file, tools)
+            await _dump_once(source, database, file, tools, encoding=encoding)
             return file
     raise Refused(
         f'database "{database}" of {source.side} {source.name}: tables are locked by others, the'
@@ -101,7 +102,12 @@ async def dump(source: Endpoint, database: str, directory: Path, tools: Tools) -
     )
 
 
-async def _dump_once(source: Endpoint, database: str, file: Path, tools: Tools) -> None:
+async def _dump_once(
+    source: Endpoint, database: str, file: Path, tools: Tools, *, encoding: str | None
+) -> None:
+    options = {"default_transaction_read_only": "on"}
+    if encoding == "SQL_ASCII":  # in UTF8 it would refuse what is no UTF-8
+        options["client_encoding"] = encoding
     ended = await run(
         tools,
         "pg_dump",
@@ -109,7 +115,7 @@ async def _dump_once(source: Endpoint, database: str, file: Path, tools: Tools) 
         endpoint=source,
         database=database,
         action="Dump",
-        options={"default_transaction_read_only": "on"},
+        options=options,
     )
     if ended.status and _LOCKED.search(ended.stderr):
         raise _TablesLocked("tables are locked")

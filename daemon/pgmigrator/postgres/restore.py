@@ -54,7 +54,8 @@ async def restore_rest(
     :raises Refused: the source could not be dumped.
     :raises Unreachable: a server went away.
     """
-    unfilled = await copy_extension_rows(pair.source, pair.destination, pair.database)
+    async with dump_lock:  # it gives way, as a dump does, to whoever waits behind it
+        unfilled = await copy_extension_rows(pair.source, pair.destination, pair.database)
     async with _archive(pair, tools, dump_lock) as archive:
         unbuilt = await restore_post_data(
             pair.source,
