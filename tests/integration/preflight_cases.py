@@ -765,6 +765,23 @@ CONDITIONS = (
             ),
         )
     ),
+    *(
+        Case(
+            check="unknown_settings",
+            severity=DEGRADES,
+            object=f"force_parallel_mode of {whose}",
+            here=(
+                'CREATE ROLE "Odd"',
+                f"ALTER {whose} SET work_mem = '7MB'",
+                # as of 15, which has it
+                "SET allow_system_table_mods = on; UPDATE pg_db_role_setting SET setconfig ="
+                " setconfig || '{force_parallel_mode=off}'::text[]"
+                " WHERE setconfig::text LIKE '%work_mem=7MB%'",
+            ),
+            says=f"on the source: ALTER {whose} RESET force_parallel_mode;",
+        )
+        for whose in ('ROLE "Odd"', f"DATABASE {QUOTED}")
+    ),
     Case(
         check="time_zones",
         severity=NOTE,

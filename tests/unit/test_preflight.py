@@ -15,6 +15,7 @@ from pgmigrator.core.conditions import (
     Setting,
     SharedLabel,
     SourceConditions,
+    StoredSetting,
     Thing,
     UsedTablespace,
 )
@@ -156,6 +157,8 @@ SILENT_SOURCE: dict[str, object] = {
 OLD_DESTINATION: dict[str, object] = {"destination.server.version_num": 180_001}
 GERMAN_MONEY = here(settings=setting("lc_monetary", "de_DE.utf8"), money=thing("public.paid"))
 PRELOADS = (Preload(object="ROLE app", role="app", setting="local_preload_libraries=a", path=""),)
+KNOBS = (StoredSetting(object="ROLE app", role="app", name="force_parallel_mode"),)
+UNKNOWN = here(stored_settings=KNOBS) | there(setting_names=thing("work_mem"))
 PRELOADED = here(preloads=PRELOADS)
 ICU = collation("i:de")
 ONLY_C = collation("c:C", "", "")
@@ -603,6 +606,14 @@ FIRES: list[Case] = [
     ("partitioned_tablespaces", BLOCKS, "index public.i", FRESH, IN_FAST | FAST_THERE),
     ("partitioned_tablespaces", BLOCKS, "index public.i", EMPTY, IN_FAST | FAST_THERE),
     ("partitioned_tablespaces", DEGRADES, "index public.i", STREAMING, IN_FAST | FAST_THERE),
+    *(
+        ("unknown_settings", DEGRADES, "force_parallel_mode of ROLE app", obs, UNKNOWN | changes)
+        for obs, changes in (
+            (FRESH, {}),
+            (STREAMING, {"roles": OTHER_ROLE}),
+            (STREAMING, {"policy.role_conflicts": "merge"}),
+        )
+    ),
     (
         "everywhere_settings",
         NOTE,
@@ -754,6 +765,14 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
         here(settings=setting("lc_monetary", "en_US.utf8"), money=thing("t")) | OLD_DESTINATION,
     ),
     ("apply_timeouts", FRESH, there(settings=setting("lock_timeout", "1000"))),
+    ("unknown_settings", FRESH, here(stored_settings=KNOBS)),  # unread there
+    ("unknown_settings", FRESH, UNKNOWN | there(setting_names=thing("force_parallel_mode"))),
+    ("unknown_settings", FRESH, UNKNOWN | {"destination.server.user": "app"}),
+    (
+        "unknown_settings",
+        FRESH,
+        UNKNOWN | {"policy.role_conflicts": "merge", "roles": OTHER_ROLE},
+    ),
     ("time_zones", FRESH, here(time_zones=thing("<+05>-5")) | there(time_zone_names=thing("utc"))),
     ("md5_passwords", FRESH, here(md5_passwords=()) | {}),
     (

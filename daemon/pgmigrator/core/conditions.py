@@ -79,6 +79,15 @@ class SharedLabel(Thing):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSetting(Thing):
+    """A setting of a role or a database, by name; the object is whose, as ALTER calls it."""
+
+    #: "" for all roles
+    role: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preload(Thing):
     """A setting that loads libraries at login; the object is whose, as ALTER calls it."""
 
@@ -132,6 +141,8 @@ class SourceConditions:
     placed_partitioned: tuple[PlacedRelation, ...] = ()
     #: those of ALTER ROLE ALL, by name
     everywhere_settings: tuple[Thing, ...] = ()
+    #: without those of extensions, which any server takes
+    stored_settings: tuple[StoredSetting, ...] = ()
     preloads: tuple[Preload, ...] = ()
     time_zones: tuple[Thing, ...] = ()
     md5_passwords: tuple[Thing, ...] = ()
@@ -158,6 +169,7 @@ class DestinationConditions:
     #: the detail says whether our role may create objects there: "usable" or ""
     tablespace_names: tuple[Thing, ...] = ()
     partitioned_names: tuple[Thing, ...] = ()
+    setting_names: tuple[Thing, ...] = ()
     time_zone_names: tuple[Thing, ...] = ()
     compression_methods: tuple[Thing, ...] = ()
     extension_rows: tuple[ExtensionRows, ...] = ()

@@ -443,6 +443,24 @@ def preload_libraries(obs: Observation) -> Iterator[Found]:
             )
 
 
+@check("destination", DEGRADES)
+def unknown_settings(obs: Observation) -> Iterator[Found]:
+    """The destination knows the settings that roles and databases of the source have."""
+    known = {each.object for each in _there(obs).setting_names}
+    own = {source_server(obs).user, destination_server(obs).user}
+    accepted = {f"ROLE {name}" for name in _spelt(*_kept(obs, "merge", "skip"))}
+    for stored in _here(obs).stored_settings if known and not ended(obs) else ():
+        comes = stored.role not in own and stored.object not in accepted
+        if comes and stored.name.lower() not in known:
+            yield (
+                DEGRADES,
+                f"{stored.name} of {stored.object}",
+                "the destination's version has no such setting, and refuses it",
+                f"if nothing needs it any more, on the source: ALTER {stored.object} RESET"
+                f" {stored.name};",
+            )
+
+
 @check("destination", NOTE)
 def everywhere_settings(obs: Observation) -> Iterator[Found]:
     """No setting of the source is for all roles and databases: it becomes one of each database."""
@@ -543,7 +561,7 @@ def security_labels(obs: Observation) -> Iterator[Found]:
 def _shared_labels(obs: Observation, *, restored: bool) -> Iterator[Found]:
     arrived = _there(obs).shared_labels if restored else ()
     own = {f"ROLE {name}" for name in _spelt(source_server(obs).user, destination_server(obs).user)}
-    skipped = {f"ROLE {name}" for name in _spelt(*_skipped(obs))}
+    skipped = {f"ROLE {name}" for name in _spelt(*_kept(obs, "skip"))}
     for label in _here(obs).shared_labels:
         if label in arrived or label.object in own:
             continue
@@ -560,9 +578,9 @@ def _shared_labels(obs: Observation, *, restored: bool) -> Iterator[Found]:
         )
 
 
-def _skipped(obs: Observation) -> Iterator[str]:
-    """Name the roles that the destination has otherwise, and that are to be left as they are."""
-    if obs.policy.role_conflicts == "skip" and obs.roles is not None:
+def _kept(obs: Observation, *policies: str) -> Iterator[str]:
+    """Name the roles that the destination has otherwise and, by one of these policies, keeps so."""
+    if obs.policy.role_conflicts in policies and obs.roles is not None:
         yield from (each.role for each in obs.roles.value if each.exists and not each.comment)
 
 
@@ -602,6 +620,7 @@ CHECKS: tuple[Check, ...] = (
     reserved_schema,
     tablespaces,
     preload_libraries,
+    unknown_settings,
     everywhere_settings,
     time_zones,
     md5_passwords,
