@@ -37,6 +37,22 @@ async def test_what_cannot_be_settled_is_unknown(monkeypatch: pytest.MonkeyPatch
         assert made.report.phase is Phase.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("seen", "alone"), [(builders.fresh(), True), (builders.streaming(), False)]
+)
+async def test_what_refused_us_when_the_list_was_read_is_left_alone_until_the_next(
+    seen: Observation, alone: bool
+) -> None:
+    """It may hold nothing, and then is none of the mapping's; unless it bears our marker."""
+    made, _ = runner(nothing, seen, '["shop", "other"]')
+    made.listing = Listing(databases=("shop", "other"), refused=frozenset({"other"}))
+    await made.tick()
+    reports = {report.name: report for report in made.report.databases}
+    assert (reports["other"].phase is Phase.UNKNOWN) == alone
+    assert ("refused us a moment ago" in reports["other"].reason) == alone
+    assert reports["shop"].phase is not Phase.UNKNOWN
+
+
 async def test_what_cannot_be_shown_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """One such report would be an error in every answer, for every mapping."""
     strange: Any = b"caf\xe9"

@@ -1,9 +1,9 @@
 """Which databases a mapping's source has, and what is known of those that cannot be looked into."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pgmigrator.core.model import Phase, Problem, Severity
+from pgmigrator.core.model import Observation, Phase, Problem, Severity
 from pgmigrator.core.names import quote_identifier
 
 #: the source may be gone by then, and a database that is new there is none of the migration's
@@ -26,6 +26,17 @@ class Listing:
     templates: tuple[str, ...] = ()
     #: why the list could not be read, so that databases may be missing; "" if it was
     error: str = ""
+
+
+def doubted(listing: Listing, obs: Observation) -> Observation:
+    """Leave a database alone that refused us when the list was read, and lets us in by now.
+
+    It may hold nothing: the next list says whether it is the mapping's at all.
+    """
+    if obs.database not in listing.refused or obs.source is None or obs.marker is not None:
+        return obs
+    error = "it refused us a moment ago: whether it holds anything is looked at next"
+    return replace(obs, source=None, source_error=error)
 
 
 def problems(mapping: str, listing: Listing, phases: Collection[Phase]) -> tuple[Problem, ...]:

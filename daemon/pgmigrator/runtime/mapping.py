@@ -114,7 +114,8 @@ class MappingRunner:
     async def look(self) -> list[Observation]:
         """Observe every database of the mapping, and tell the neighbours; changes nothing."""
         await self._list_databases()
-        observations = await asyncio.gather(*map(self._observe, self.units.values()))
+        seen = await asyncio.gather(*map(self._observe, self.units.values()))
+        observations = [listing.doubted(self.listing, obs) for obs in seen]
         self._announce(observations)
         shared = self._neighbours.environment(self.name)
         return [self._with_environment(obs, shared) for obs in observations]
