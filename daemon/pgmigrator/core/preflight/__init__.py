@@ -16,6 +16,7 @@ from pgmigrator.core.preflight import (
     identity,
     partitioned,
     servers,
+    settings,
     tables,
 )
 from pgmigrator.core.preflight.finding import Check
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     *servers.CHECKS,
     *databases.CHECKS,
     *extensions.CHECKS,
+    *settings.CHECKS,
     *conditions.CHECKS,
     *partitioned.CHECKS,
     *collations.CHECKS,

@@ -7,7 +7,16 @@ from pgmigrator.core.conditions import ExtensionMember, ExtensionRows
 from pgmigrator.core.extension_rows import differing, to_copy
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
-from pgmigrator.core.preflight.finding import DEGRADES, NOTE, Check, Found, check, ended
+from pgmigrator.core.preflight.finding import (
+    DEGRADES,
+    NOTE,
+    Check,
+    Found,
+    check,
+    conditions_here,
+    conditions_there,
+    ended,
+)
 
 #: members that a note names
 SHOWN = 3
@@ -91,10 +100,9 @@ def extension_members(obs: Observation) -> Iterator[Found]:
 
 
 def _lacking(obs: Observation) -> Iterator[ExtensionMember]:
-    here = obs.source.conditions if obs.source else None
-    there = obs.destination.conditions if obs.destination else None
-    present = {(m.extension, m.object) for m in (there.extension_members if there else ())}
-    for member in here.extension_members if here else ():
+    there = conditions_there(obs).extension_members
+    present = {(member.extension, member.object) for member in there}
+    for member in conditions_here(obs).extension_members:
         if (member.extension, member.object) not in present:
             yield member
 

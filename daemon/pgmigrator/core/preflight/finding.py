@@ -5,17 +5,22 @@ matters, and the exact fix. Its docstring says what it demands.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from shlex import quote
 from typing import Literal
 
+from pgmigrator.core.conditions import DestinationConditions, SourceConditions
 from pgmigrator.core.facts import Server
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Severity
+from pgmigrator.core.names import quote_identifier
 
 BLOCKS, DEGRADES, NOTE = Severity.BLOCKS, Severity.DEGRADES, Severity.NOTE
 
+#: what quote_ident() leaves as it is, unless it is a keyword
+PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
 #: what `max_slot_wal_keep_size` is proposed to be; services want it in MB
 SLOT_LIMIT, SLOT_LIMIT_MB = "50GB", 51200
 
@@ -97,6 +102,42 @@ def check(side: Side, *severities: Severity, before: bool = False) -> Callable[[
 def ended(obs: Observation) -> bool:
     """From the switch on, the source's tables are no longer followed."""
     return obs.marker is not None and obs.marker.ended
+
+
+def conditions_here(obs: Observation) -> SourceConditions:
+    """Return what was read of the source; nothing, if it was not."""
+    found = obs.source.conditions if obs.source else None
+    return found or SourceConditions()
+
+
+def conditions_there(obs: Observation) -> DestinationConditions:
+    """Return what was read of the destination; nothing, if it was not."""
+    found = obs.destination.conditions if obs.destination else None
+    return found or DestinationConditions()
+
+
+def subscribed(obs: Observation) -> bool:
+    """Tell whether the migration is under way."""
+    return obs.marker is not None and Step.SUBSCRIBED in obs.marker.steps
+
+
+def blocks_at_first(obs: Observation) -> Severity:
+    """Nothing is begun with it; what is under way goes on without a green light."""
+    return DEGRADES if subscribed(obs) else BLOCKS
+
+
+def kept_roles(obs: Observation, *policies: str) -> Iterator[str]:
+    """Name the roles that the destination has otherwise and, by one of these policies, keeps so."""
+    if obs.policy.role_conflicts in policies and obs.roles is not None:
+        yield from (each.role for each in obs.roles.value if each.exists and not each.comment)
+
+
+def spelt(*names: str) -> Iterator[str]:
+    """Write names as quote_ident() might: not knowing all of its keywords, both ways."""
+    for name in names:
+        yield quote_identifier(name)
+        if PLAIN_NAME.fullmatch(name):
+            yield name
 
 
 def resync_command(obs: Observation, table: object) -> str:

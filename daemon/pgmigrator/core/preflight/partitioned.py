@@ -8,7 +8,6 @@ there: where another tablespace was the default when it was created.
 from collections.abc import Iterator
 
 from pgmigrator.core.conditions import PlacedRelation
-from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation
 from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.preflight.finding import (
@@ -16,7 +15,10 @@ from pgmigrator.core.preflight.finding import (
     DEGRADES,
     Check,
     Found,
+    blocks_at_first,
     check,
+    conditions_here,
+    conditions_there,
     ended,
 )
 
@@ -26,23 +28,17 @@ def partitioned_tablespaces(obs: Observation) -> Iterator[Found]:
     """No partitioned table or index is by name in what is the destination's default tablespace."""
     if ended(obs) or not obs.policy.keeps_tablespaces:
         return
-    under_way = obs.marker is not None and Step.SUBSCRIBED in obs.marker.steps
     home = _home(obs)
     known = _already_there(obs)
-    for placed in _placed(obs):
+    for placed in conditions_here(obs).placed_partitioned:
         if placed.tablespace == home and placed.object not in known:
             yield (
-                DEGRADES if under_way else BLOCKS,
+                blocks_at_first(obs),
                 f"{placed.kind.lower()} {placed.object}",
                 f"it is partitioned and names the tablespace {home}, the default one of the"
                 " destination's database: PostgreSQL refuses to create it so",
                 _fix(obs, placed),
             )
-
-
-def _placed(obs: Observation) -> tuple[PlacedRelation, ...]:
-    conditions = obs.source.conditions if obs.source else None
-    return conditions.placed_partitioned if conditions else ()
 
 
 def _home(obs: Observation) -> str:
@@ -54,10 +50,8 @@ def _home(obs: Observation) -> str:
 
 def _already_there(obs: Observation) -> frozenset[str]:
     """What was created before it came to name that tablespace is in nobody's way."""
-    conditions = obs.destination.conditions if obs.destination else None
-    if obs.marker is None or conditions is None:
-        return frozenset()
-    return frozenset(each.object for each in conditions.partitioned_names)
+    names = conditions_there(obs).partitioned_names if obs.marker else ()
+    return frozenset(each.object for each in names)
 
 
 def _fix(obs: Observation, placed: PlacedRelation) -> str:

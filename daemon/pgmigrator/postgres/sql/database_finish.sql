@@ -1,4 +1,5 @@
--- a database's own comment, connection limit, privileges, and whether it is a template; NULL privileges are the default ones
+-- a database's own comment, connection limit, privileges, and whether it is a template; NULL
+-- privileges are the default ones
 SELECT d.datacl IS NOT NULL AS has_privileges,
        d.datconnlimit AS connection_limit,
        d.datistemplate AS is_template,

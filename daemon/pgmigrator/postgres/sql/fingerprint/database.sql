@@ -1,6 +1,7 @@
 -- The database itself: its owner, its comment and connection limit, whether it is a template, its
 -- privileges by how they differ from those of a new database, and its settings. On the source those
--- of ALTER ROLE ALL count as its own, as in database_settings.sql. Those of our own roles are the daemon's, and so is its marker.
+-- of ALTER ROLE ALL count as its own, as in database_settings.sql. Those of our own roles are the
+-- daemon's, and so is its marker.
 -- That the source is made read-only for the cutover, or `closed` by CONNECTION LIMIT 0, must not make
 -- the destination so.
 -- Values can be secrets: they are compared by a hash with a salt that nobody knows.

@@ -1,0 +1,256 @@
+"""What servers, databases and roles set: for replication, and for what comes along."""
+
+import re
+from collections.abc import Iterator
+
+from pgmigrator.core.conditions import Setting
+from pgmigrator.core.model import Observation
+from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.preflight.finding import (
+    BLOCKS,
+    DEGRADES,
+    NOTE,
+    Check,
+    Found,
+    blocks_at_first,
+    check,
+    conditions_here,
+    conditions_there,
+    destination_server,
+    ended,
+    kept_roles,
+    source_server,
+    spelt,
+    subscribed,
+)
+from pgmigrator.core.preloads import first_load
+from pgmigrator.core.text import CARRIED_TEXT, OWN_ROLE
+
+#: a destination of this version hands the options of a subscription's conninfo to the source
+OPTIONS_HONOURED_VERSION_NUM = 180002
+#: a stream that is cut more often than this hardly gets anywhere
+SENDER_TIMEOUT_MIN_MS = 5000
+
+COPY_TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+COPY_SETTINGS = ("lc_monetary", "role")
+#: what the workers of replication have, as far as it is in our hands
+UNMISLED = CARRIED_TEXT | OWN_ROLE
+#: locales that write money as C does
+LIKE_C = re.compile(r"(C|POSIX|en_US)([.@].*)?$")
+APPLY_TIMEOUTS = ("lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
+
+
+@check("source", BLOCKS, DEGRADES)
+def copy_timeouts(obs: Observation) -> Iterator[Found]:
+    """No time-out of the source ends the sessions that copy its tables."""
+    if ended(obs):
+        return
+    overridden = destination_server(obs).version_num >= OPTIONS_HONOURED_VERSION_NUM
+    names = ("transaction_timeout", *(() if overridden else COPY_TIMEOUTS))
+    for setting in conditions_here(obs).settings:
+        if setting.name in names and setting.setting != "0":
+            yield (
+                blocks_at_first(obs),
+                setting.name,
+                f"it is {_shown(setting)} for our role: each copy that takes longer is"
+                " ended and begins again, for ever",
+                "on the source: "
+                + _for_our_role(source_server(obs).user, obs.database, setting.name, "0"),
+            )
+
+
+@check("source", BLOCKS, DEGRADES)
+def copy_settings(obs: Observation) -> Iterator[Found]:
+    """No other role than ours reads the rows, and no other locale than C writes their money."""
+    if ended(obs) or destination_server(obs).version_num >= OPTIONS_HONOURED_VERSION_NUM:
+        return  # it has the source set both aside
+    for setting in conditions_here(obs).settings:
+        # the others say how text is read, which the destination does
+        if setting.name in COPY_SETTINGS and (consequence := _misleads(obs, setting)):
+            yield (
+                blocks_at_first(obs),
+                setting.name,
+                f"it is {_shown(setting)} for our role, and a destination before 18.2 cannot"
+                f" override it: {consequence}",
+                "on the source: " + _set_back(source_server(obs).user, obs, setting.name),
+            )
+
+
+@check("destination", DEGRADES)
+def apply_settings(obs: Observation) -> Iterator[Found]:
+    """The workers that apply changes take the text that they get for what it was."""
+    if ended(obs) or not subscribed(obs):
+        return  # the subscription brings its own settings along
+    for setting in conditions_there(obs).settings:
+        if consequence := _misleads(obs, setting):
+            yield (
+                DEGRADES,
+                setting.name,
+                f"it is {_shown(setting)} for our role: {consequence}",
+                "on the destination: "
+                + _set_back(destination_server(obs).user, obs, setting.name)
+                + " Then resync the tables that changed meanwhile.",
+            )
+
+
+def _misleads(obs: Observation, setting: Setting) -> str:
+    """Say what a setting does to rows that are copied or applied; "": nothing."""
+    money = conditions_here(obs).money
+    if setting.name == "lc_monetary":
+        if not money or LIKE_C.match(setting.setting):
+            return ""
+        return f"amounts as in table {money[0].object} come out otherwise, by factors of 100"
+    if setting.setting == UNMISLED.get(setting.name, setting.setting):
+        return ""
+    if setting.name in OWN_ROLE:
+        return "rows are read and written as that role, which lacks the rights of ours"
+    return "values that hold NULL, or documents, are taken for others, or refused"
+
+
+def _set_back(user: str, obs: Observation, name: str) -> str:
+    first = "SET ROLE none; " if name in OWN_ROLE else ""
+    return first + _for_our_role(user, obs.database, name, f"'{UNMISLED[name]}'")
+
+
+@check("destination", BLOCKS, before=True)
+def restore_timeout(obs: Observation) -> Iterator[Found]:
+    """No transaction_timeout of the destination ends a restore."""
+    for setting in conditions_there(obs).settings:
+        if setting.name == "transaction_timeout" and setting.setting != "0":
+            role = quote_identifier(destination_server(obs).user)
+            yield (
+                BLOCKS,
+                setting.name,
+                f"it is {_shown(setting)} for our role: it ends each restore that takes longer",
+                f"on the destination: ALTER ROLE {role} SET transaction_timeout = 0;",
+            )
+
+
+@check("destination", DEGRADES)
+def apply_timeouts(obs: Observation) -> Iterator[Found]:
+    """No time-out of the destination ends the workers that apply changes."""
+    if ended(obs) or not subscribed(obs):
+        return  # the subscription brings its own settings along
+    for setting in conditions_there(obs).settings:
+        hinders = setting.name in APPLY_TIMEOUTS and setting.setting != "0"
+        refuses = setting.name == "default_transaction_read_only" and setting.setting == "on"
+        if hinders or refuses:
+            value = "off" if refuses else "0"
+            yield (
+                DEGRADES,
+                setting.name,
+                f"it is {_shown(setting)} for our role: it ends the apply worker again and again",
+                "on the destination: "
+                + _for_our_role(destination_server(obs).user, obs.database, setting.name, value),
+            )
+
+
+@check("source", DEGRADES, NOTE)
+def sender_timeout(obs: Observation) -> Iterator[Found]:
+    """The source notices a destination that is gone, and does not take a slow one for it."""
+    for setting in conditions_here(obs).settings if not ended(obs) else ():
+        if setting.name != "wal_sender_timeout":
+            continue
+        fix = "on the source: " + _for_our_role(
+            source_server(obs).user, obs.database, setting.name, "'60s'"
+        )
+        if setting.setting == "0":
+            reason = "it is 0: the slot of a destination that vanished stays taken for hours"
+            yield NOTE, setting.name, reason, fix
+        elif int(setting.setting) < SENDER_TIMEOUT_MIN_MS:
+            reason = f"it is {_shown(setting)}: the stream is cut whenever apply takes that long"
+            yield DEGRADES, setting.name, reason, fix
+
+
+def _shown(setting: Setting) -> str:
+    return f"{setting.setting} {setting.unit} ({setting.source})".replace("  ", " ")
+
+
+def _for_our_role(user: str, database: str, name: str, value: str) -> str:
+    role, where = quote_identifier(user), quote_identifier(database)
+    return f"ALTER ROLE {role} IN DATABASE {where} SET {name} = {value};"
+
+
+@check("destination", BLOCKS, DEGRADES)
+def preload_libraries(obs: Observation) -> Iterator[Found]:
+    """The destination has the libraries that settings of roles and databases load at each login."""
+    for preload in conditions_here(obs).preloads if not ended(obs) else ():
+        if preload.role == destination_server(obs).user:
+            continue  # ours is left as it is
+        refusal = obs.logins.get(preload.login, obs.destination_error or "it was not tried yet")
+        if refusal is not None:
+            name = preload.setting.partition("=")[0]
+            yield (
+                blocks_at_first(obs),
+                f"{name} of {preload.object}",
+                f"with it, the destination would refuse each login that it is for: {refusal}",
+                "install the library on the destination's server; or, if nothing needs it, on the"
+                f" source: ALTER {preload.object} RESET {name};",
+            )
+
+
+@check("destination", DEGRADES)
+def unknown_settings(obs: Observation) -> Iterator[Found]:
+    """The destination knows the settings that roles and databases of the source have."""
+    known = {each.object for each in conditions_there(obs).setting_names}
+    own = {source_server(obs).user, destination_server(obs).user}
+    accepted = {f"ROLE {name}" for name in spelt(*kept_roles(obs, "merge", "skip"))}
+    for stored in conditions_here(obs).stored_settings if known and not ended(obs) else ():
+        comes = stored.role not in own and stored.object not in accepted
+        if comes and stored.name.lower() not in known:
+            yield (
+                DEGRADES,
+                f"{stored.name} of {stored.object}",
+                "the destination's version has no such setting, and refuses it",
+                f"if nothing needs it any more, on the source: ALTER {stored.object} RESET"
+                f" {stored.name};",
+            )
+
+
+@check("destination", NOTE)
+def everywhere_settings(obs: Observation) -> Iterator[Found]:
+    """No setting of the source is for all roles and databases: it becomes one of each database."""
+    for setting in conditions_here(obs).everywhere_settings if not ended(obs) else ():
+        yield (
+            NOTE,
+            f"setting {setting.object}",
+            "ALTER ROLE ALL sets it in every database of the source; on the destination each"
+            " migrated database gets it, since for all it would reach those of others too",
+            "nothing, unless databases that are made later need it too; then, after the switch, on"
+            f" the destination: {first_load(setting.object)}ALTER ROLE ALL SET {setting.object} ="
+            " (as on the source);",
+        )
+
+
+@check("destination", NOTE)
+def time_zones(obs: Observation) -> Iterator[Found]:
+    """The destination knows the time zones that settings of the source name."""
+    known = {zone.object for zone in conditions_there(obs).time_zone_names}
+    for zone in conditions_here(obs).time_zones if known and not ended(obs) else ():
+        if not _is_offset(zone.object) and zone.object.lower() not in known:
+            yield (
+                NOTE,
+                f"time zone {zone.object}",
+                f"{zone.detail} names it, and the destination's time zone data does not have it:"
+                " that setting will be refused there, and sessions fall back to the server's zone",
+                "install the package tzdata-legacy (or a newer tzdata) on the destination",
+            )
+
+
+def _is_offset(zone: str) -> bool:
+    """Tell whether a zone is written as an offset or a POSIX rule, which every server knows."""
+    return any(character.isdigit() or character in "<+" for character in zone)
+
+
+CHECKS: tuple[Check, ...] = (
+    copy_timeouts,
+    copy_settings,
+    restore_timeout,
+    apply_timeouts,
+    apply_settings,
+    sender_timeout,
+    preload_libraries,
+    unknown_settings,
+    everywhere_settings,
+    time_zones,
+)
