@@ -37,7 +37,10 @@ class InstallationMissing(RuntimeError):
 
 @dataclass(frozen=True)
 class Installation:
-    """The programs of one PostgreSQL version; `client_tools`: whether pg_dump is among them."""
+    """The programs of one PostgreSQL version; `client_tools`: whether pg_dump is among them.
+
+    `version` is as the programs say it: "18.6", or "19rc1" before a release.
+    """
 
     bin_dir: Path
     version: str
@@ -46,13 +49,13 @@ class Installation:
     @property
     def major(self) -> int:
         """The major version, for example 18."""
-        return int(self.version.split(".", maxsplit=1)[0])
+        return int(re.split(r"\D", self.version, maxsplit=1)[0])
 
     @classmethod
     def at(cls, bin_dir: Path) -> "Installation":
         """Describe the programs in `bin_dir`; raises ProgramFailed if postgres does not run."""
         answer = run_as_server_user([str(bin_dir / "postgres"), "--version"], check=True).stdout
-        found = re.search(r"\d+\.\d+", answer)
+        found = re.search(r"\d+(\.|devel|beta|rc)\d*", answer)
         if not found:
             raise ProgramFailed(f"{bin_dir / 'postgres'} does not name its version: {answer}")
         return cls(bin_dir, found[0], client_tools=(bin_dir / "pg_dump").exists())
