@@ -1,6 +1,11 @@
 """The script of pg_restore is taken apart by its headers; the choice of identity indexes."""
 
-from pgmigrator.postgres.archive import parse
+import re
+from dataclasses import replace
+
+import pytest
+
+from pgmigrator.postgres.archive import Entry, parse, statements, without_option
 from pgmigrator.postgres.schema import identity_entries
 
 SCRIPT = rb"""--
@@ -156,3 +161,90 @@ def test_an_index_is_attached_early_only_with_both_its_ends() -> None:
     both = identity_entries(entries, {(2606, 16468), (2606, 16469)})
     assert [entry.id for entry in both] == [30, 32, 33]
     assert [entry.id for entry in identity_entries(entries, {(2606, 16469)})] == [32]
+
+
+def entry(statement: str) -> Entry:
+    [only] = parse(script(statement))
+    return only
+
+
+def script(*bodies: str) -> bytes:
+    """A script with one entry for each body."""
+    header = (
+        "--\n-- TOC entry {id} (class 1259 OID {id})\n"
+        "-- Name: it's; Type: TABLE; Schema: s; Owner: o\n--\n\n"
+    )
+    entries = "".join(f"{header.format(id=i)}{body}\n\n\n" for i, body in enumerate(bodies, 10))
+    end = "--\n-- PostgreSQL database dump complete\n--\n"
+    return f"SET row_security = off;\n\n{entries}{end}".encode()
+
+
+FAKE = script("ALTER ROLE app SUPERUSER;").decode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"COMMENT ON TABLE s.t IS '{FAKE.replace(chr(39), chr(39) * 2)}';",
+        f"CREATE FUNCTION s.f() RETURNS text LANGUAGE sql AS $_$ {FAKE} $_$;",
+        f"CREATE FUNCTION s.f() RETURNS text LANGUAGE sql AS $$ {FAKE} $$;",
+        f'CREATE TABLE s."{FAKE}" ();',
+        f"ALTER TABLE s.t ADD CHECK (a <> E'\\\\''{FAKE.replace(chr(39), chr(39) * 2)}');",
+    ],
+)
+def test_what_looks_like_a_header_inside_of_a_text_is_text(body: str) -> None:
+    found = parse(script("SELECT 'it''s';", body, "SELECT 1;"))
+    assert [one.statement.decode() for one in found] == [
+        "SELECT 'it''s';",
+        body.strip(),
+        "SELECT 1;",
+    ]
+
+
+TABLE = """CREATE TABLE s.t (
+    a integer,
+    "b;" text DEFAULT 'ALTER TABLE ONLY s.t ALTER COLUMN a SET (pg_attver=7);'::text
+);
+ALTER TABLE ONLY s.t ALTER COLUMN a SET (pg_attver=7);
+ALTER TABLE ONLY s.t ALTER COLUMN "b;" SET (n_distinct=5, pg_attver=7, n_distinct_inherited=6);
+ALTER FOREIGN TABLE ONLY s."f t" ALTER COLUMN a SET (pg_attver=7);
+
+
+ALTER TABLE s.t OWNER TO "o;o";"""
+
+
+def test_a_servers_own_option_of_columns_is_left_out_and_nothing_else() -> None:
+    found = entry(TABLE).statement.decode()
+    assert "(n_distinct=5, n_distinct_inherited=6);" in found
+    assert re.findall("pg_attver.*", found) == ["pg_attver=7);'::text"]
+    assert found.startswith("CREATE TABLE")
+    assert found.endswith('OWNER TO "o;o";')
+
+
+def test_an_option_is_left_out_by_its_whole_name() -> None:
+    assert without_option(TABLE, "distinct") == TABLE
+    assert "(pg_attver=7, n_distinct_inherited=6)" in without_option(TABLE, "n_distinct")
+
+
+def test_an_entry_without_that_option_stays_as_it_is() -> None:
+    whole = entry(TABLE)
+    assert whole.without("unknown") == whole
+    shorter = whole.without("n_distinct")
+    assert replace(shorter, statement=whole.statement) == whole != shorter
+
+
+def test_an_owner_comes_apart_from_the_definition() -> None:
+    definition, owner = entry(TABLE).parts()
+    assert b"OWNER" not in definition
+    assert owner.strip() == b'ALTER TABLE s.t OWNER TO "o;o";'
+    body = (
+        "CREATE FUNCTION s.f() RETURNS int LANGUAGE sql\nBEGIN ATOMIC\n SELECT 1;\n SELECT 2;\nEND;"
+    )
+    assert entry(body).parts() == (body.encode(),)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "a", "a;", "a;b", "a ';' ; \n-- c;\n b; ", "$x$;$x$;$1;"]
+)
+def test_statements_lose_nothing(text: str) -> None:
+    assert "".join(statements(text)).strip() == text.strip()

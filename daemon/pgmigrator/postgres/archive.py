@@ -5,7 +5,8 @@ left to do is found by OID, never by parsing names.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
@@ -26,14 +27,34 @@ ATTEMPTS = 5
 #: our dump may take this part of the source's lock table: an application's INSERT needs it too
 LOCK_TABLE_SHARE = 4
 
-_ENTRY = re.compile(
+_HEADER = (
     r"^--\n-- TOC entry (?P<id>\d+) \(class (?P<class_oid>\d+) OID (?P<oid>\d+)\)\n"
     r"(?:-- Dependencies: (?P<dependencies>[\d ]+)\n)?"
     r"-- Name: (?P<name>.*); Type: (?P<type>[A-Z ]+); Schema: (?P<schema>.*); Owner: .*\n"
-    r"(?:-- Data Pos: \d+\n)?--\n\n",
-    re.MULTILINE,
+    r"(?:-- Data Pos: \d+\n)?--\n\n"
 )
-_END = re.compile(r"^(?:-- Completed on .*\n\n)?--\n-- PostgreSQL database dump complete\n", re.M)
+_END = r"^(?P<end>(?:-- Completed on .*\n\n)?--\n-- PostgreSQL database dump complete\n)"
+#: texts and names of users, in which nothing counts as SQL; a server writes \ twice in E'...'
+_QUOTED = "|".join(
+    (
+        r"--.*",
+        r"'(?:[^']|'')*'",
+        r'"(?:[^"]|"")*"',
+        r"(?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$(?s:.*?)\$(?P=tag)\$",
+    )
+)
+#: a function's body may look like a header: what stands in it would be run as a superuser
+_ENTRIES = re.compile(f"{_HEADER}|{_END}|{_QUOTED}", re.MULTILINE)
+_STATEMENT_END = re.compile(f"{_QUOTED}|(?P<end>;)", re.MULTILINE)
+_NAME = r'(?:"(?:[^"]|"")*"|[^\s".;()]+)'
+_COLUMN_OPTIONS = re.compile(
+    rf"(?P<before>\s*ALTER (?:FOREIGN )?TABLE (?:ONLY )?{_NAME}(?:\.{_NAME})?"
+    rf" ALTER COLUMN {_NAME} SET )\((?P<options>[^()]*)\);"
+)
+_OWNER = re.compile(r"\s*ALTER [A-Z ]+ (?s:.)* OWNER TO " + _NAME + r";\s*")
+#: Column options that are a server's own book-keeping: 15.20 and its siblings note there which
+#: version of a row type a column came with, and only their own pg_dump hides it.
+BOOKKEEPING_OPTIONS = ("pg_attver",)
 #: what stands before an entry's header, and holds until it is set again
 _SETTINGS = re.compile(
     r"""(?:^SET\ default_tablespace\ =\ (?P<default_tablespace>''|\w+|"(?:[^"]|"")*");\n\n)?
@@ -47,7 +68,6 @@ _NEEDS = {
     "INDEX": ("default_tablespace",),
     "CONSTRAINT": ("default_tablespace",),
 }
-_LISTED = re.compile(r"^(\d+); \d+ \d+ (.*)$", re.MULTILINE)
 _LOCKED = re.compile(r"statement timeout|lock timeout|could not obtain lock")
 
 
@@ -73,6 +93,18 @@ class Entry:
     def __str__(self) -> str:
         """Name the object for people."""
         return f"{self.type} {self.schema} {self.name}"
+
+    def parts(self) -> tuple[bytes, ...]:
+        """Return the definition, and apart from it the statement that gives it to its owner."""
+        *definition, last = statements(_text(self.statement))
+        if definition and _OWNER.fullmatch(last):
+            return _bytes("".join(definition)), _bytes(last)
+        return (self.statement,)
+
+    def without(self, option: str) -> "Entry":
+        """Leave out a column option; the same entry if it sets none of that name."""
+        text = _text(self.statement)
+        return replace(self, statement=_bytes(without_option(text, option).strip()))
 
 
 async def dump(source: Endpoint, database: str, directory: Path, tools: Tools) -> Path:
@@ -135,21 +167,6 @@ async def _check_lock_table(connection: Connection, database: str) -> None:
         )
 
 
-async def listed(tools: Tools, archive: Path, section: str) -> dict[int, str]:
-    """Return what a section of an archive holds: id -> type, schema, name, owner."""
-    file = archive.with_suffix(f".{section}.list")
-    await run_offline(
-        tools, "pg_restore", ("--list", f"--section={section}", f"--file={file}", str(archive))
-    )
-    text = file.read_text("utf-8", "surrogateescape")
-    return {int(match[1]): match[2] for match in _LISTED.finditer(text)}
-
-
-def placing(*, tablespaces: bool) -> tuple[str, ...]:
-    """Return pg_restore's options for objects in their own tablespaces, or in the default."""
-    return () if tablespaces else ("--no-tablespaces",)
-
-
 async def entries(
     tools: Tools, archive: Path, section: str, *, tablespaces: bool = True
 ) -> tuple[Entry, ...]:
@@ -159,24 +176,26 @@ async def entries(
     """
     file = archive.with_suffix(f".{section}.sql")
     options = ("--verbose", f"--section={section}", f"--file={file}")
-    where = placing(tablespaces=tablespaces)
+    where = () if tablespaces else ("--no-tablespaces",)
     await run_offline(tools, "pg_restore", (*options, *where, str(archive)))
     return parse(file.read_bytes())
 
 
 def parse(script: bytes) -> tuple[Entry, ...]:
     """Take a verbose script of pg_restore apart."""
-    text = script.decode("utf-8", "surrogateescape")
-    matches = list(_ENTRY.finditer(text))
-    end = _END.search(text)
-    ends = [match.start() for match in matches[1:]] + [end.start() if end else len(text)]
+    text = _text(script)
+    found = [match for match in _ENTRIES.finditer(text) if match["id"] or match["end"]]
+    matches = [match for match in found if match["id"]]
+    ends = [match.start() for match in found[1:]] + [len(text)]
     settings = _settings(text[: matches[0].start()])[1] if matches else {}
-    found = []
+    entries_ = []
     for match, until in zip(matches, ends, strict=False):
         body, of_next = _settings(text[match.end() : until])
+        for option in BOOKKEEPING_OPTIONS:
+            body = without_option(body, option)
         needed = (name for name in _NEEDS.get(match["type"], ()) if name in settings)
         before = "".join(f"SET LOCAL {name} = {settings[name]};\n" for name in needed)
-        found.append(
+        entries_.append(
             Entry(
                 id=int(match["id"]),
                 key=(int(match["class_oid"]), int(match["oid"])),
@@ -184,11 +203,48 @@ def parse(script: bytes) -> tuple[Entry, ...]:
                 schema=match["schema"],
                 name=match["name"],
                 dependencies=frozenset(map(int, (match["dependencies"] or "").split())),
-                statement=(before + body.strip()).encode("utf-8", "surrogateescape"),
+                statement=_bytes(before + body.strip()),
             )
         )
         settings = settings | of_next
-    return tuple(found)
+    return tuple(entries_)
+
+
+def statements(text: str) -> list[str]:
+    """Part a text behind each semicolon that is SQL; no character is lost.
+
+    A function with a body in SQL (BEGIN ATOMIC) is parted inside of its body.
+    """
+    ends = [match.end() for match in _STATEMENT_END.finditer(text) if match["end"]]
+    parts = [text[start:end] for start, end in pairwise((0, *ends))]
+    return [*parts, rest] if (rest := text[ends[-1] if ends else 0 :]).strip() else parts
+
+
+def without_option(text: str, option: str) -> str:
+    """Leave out one option of columns, whatever its value.
+
+    >>> without_option("ALTER TABLE ONLY s.t ALTER COLUMN c SET (a=1, b=2);", "a")
+    'ALTER TABLE ONLY s.t ALTER COLUMN c SET (b=2);'
+    """
+    if f"{option}=" not in text:
+        return text
+    return "".join(_without(statement, option) for statement in statements(text))
+
+
+def _without(statement: str, option: str) -> str:
+    found = _COLUMN_OPTIONS.fullmatch(statement)
+    if found is None:
+        return statement
+    kept = [one for one in found["options"].split(", ") if not one.startswith(f"{option}=")]
+    return f"{found['before']}({', '.join(kept)});" if kept else ""
+
+
+def _text(script: bytes) -> str:
+    return script.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _settings(text: str) -> tuple[str, dict[str, str]]:

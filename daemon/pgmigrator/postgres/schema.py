@@ -1,6 +1,6 @@
 """The schema before the copy: everything that rows need, and the indexes that updates need.
 
-Restored by pg_restore from the source's own archive. The primary keys and replica identities, and
+Restored from the source's own archive, entry by entry. The primary keys and replica identities, and
 one usable btree for each table that replicates by its full rows, come now; all other indexes and
 constraints after the copy (see restore.py).
 """
@@ -8,24 +8,35 @@ constraints after the copy (see restore.py).
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from pgmigrator.errors import Refused
-from pgmigrator.postgres.archive import Entry, listed, placing
+from pgmigrator.postgres.archive import Entry
 from pgmigrator.postgres.archive import entries as archive_entries
-from pgmigrator.postgres.children import Ended, Tools, failure, run
+from pgmigrator.postgres.children import Tools
 from pgmigrator.postgres.connect import (
     DEFAULT_TABLESPACE,
-    SECRECY_OPTIONS,
-    WITHOUT_EVENT_TRIGGERS,
+    Connection,
     Endpoint,
     fetch,
     session,
 )
-from pgmigrator.postgres.failures import Failure
+from pgmigrator.postgres.failures import Failure, attempt
 from pgmigrator.postgres.queries import query
 
-_FROM_ENTRY = re.compile(r"^pg_restore: from TOC entry (\d+); ")
-_ERROR = re.compile(r"^pg_restore: error: could not [^:]*: ERROR: +(.*)$")
+ACTION = "RestoreSchema"
+#: as pg_restore's own sessions have it: nothing is cut off, no body looks at what comes later
+OPTIONS = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+    "check_function_bodies": "off",
+    "client_min_messages": "warning",
+    "search_path": "",
+    "lc_messages": "C",  # what it says is read
+    **DEFAULT_TABLESPACE,
+}
+_UNKNOWN_OPTION = re.compile(r'unrecognized parameter "(.*)"')
 
 
 async def restore_pre_data(
@@ -46,39 +57,98 @@ async def restore_pre_data(
 
     :raises Refused: it failed as a whole.
     """
-    before = await listed(tools, archive, "pre-data")
-    after = await archive_entries(tools, archive, "post-data")
-    chosen = identity_entries(after, await identity_keys(source, database, "RestoreSchema"))
+    before = await archive_entries(tools, archive, "pre-data", tablespaces=tablespaces)
+    after = await archive_entries(tools, archive, "post-data", tablespaces=tablespaces)
+    chosen = identity_entries(after, await identity_keys(source, database, ACTION))
     if created:
         await _drop_public_like(source, destination, database)
-    names = before | {entry.id: str(entry) for entry in chosen}
-    file = archive.with_suffix(".chosen.list")
-    file.write_text("".join(f"{entry_id};\n" for entry_id in names))
-    ended = await run(
-        tools,
-        "pg_restore",
-        (
-            "--verbose",  # else it does not say which object failed
-            f"--use-list={file}",
-            *placing(tablespaces=tablespaces),
-            *(() if created else ("--single-transaction",)),
-            str(archive),
-        ),
-        endpoint=destination,
-        database=database,
-        action="RestoreSchema",
-        options=_options(before.values()),
+    # user mappings and servers may carry passwords: the server's log must not have them
+    secret = any(entry.type in ("USER MAPPING", "SERVER") for entry in before)
+    async with session(destination, database, ACTION, options=OPTIONS, secret=secret) as connection:
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            # in UTF8 it would refuse what is no UTF-8
+            await connection.execute("SET client_encoding = 'SQL_ASCII'")
+        if created:
+            return await _restore_each(connection, destination, (*before, *chosen))
+        return await _restore_all(connection, destination, database, (*before, *chosen))
+
+
+async def _restore_each(
+    connection: Connection, destination: Endpoint, entries: Iterable[Entry]
+) -> tuple[Failure, ...]:
+    """Restore one after the other; return what failed or was left out."""
+    restored = [await _restore(connection, destination, entry) for entry in entries]
+    return tuple(failure for one in restored for failure in (*one.left_out, *one.failures))
+
+
+async def _restore_all(
+    connection: Connection, destination: Endpoint, database: str, entries: Iterable[Entry]
+) -> tuple[Failure, ...]:
+    """Restore all in a single transaction; return what was left out.
+
+    :raises Refused: one failed, and nothing was restored.
+    """
+    left_out: list[Failure] = []
+    async with connection.transaction():
+        for entry in entries:
+            restored = await _restore(connection, destination, entry)
+            left_out += restored.left_out
+            for failure in restored.failures:
+                raise Refused(
+                    f'the schema does not fit into the adopted database "{database}", nothing was'
+                    f" restored: {failure.object}: {failure.reason}"
+                )
+    return tuple(left_out)
+
+
+class _Restored(NamedTuple):
+    """What one entry came without, and what of it failed."""
+
+    left_out: tuple[Failure, ...]
+    failures: tuple[Failure, ...]
+
+
+async def _restore(connection: Connection, destination: Endpoint, entry: Entry) -> _Restored:
+    """Restore an entry, then give it to its owner.
+
+    A column option that the destination does not know is left out: it only guides the server that
+    knows it, and no row depends on it.
+    """
+    left_out: list[Failure] = []
+    failures: tuple[Failure, ...] = ()
+    parts = list(entry.parts())
+    while parts:
+        work = _execute(connection, parts[0])
+        failures = await attempt(connection, destination, str(entry), work)
+        if not failures:
+            del parts[0]
+            continue
+        option = _unknown_option(failures[0])
+        shorter = entry.without(option) if option else entry
+        if shorter == entry:
+            break
+        left_out.append(_left_out(entry, option))
+        entry, parts = shorter, list(shorter.parts())
+    return _Restored(tuple(left_out), failures)
+
+
+def _unknown_option(failure: Failure) -> str:
+    """Return the option that the server does not know; "" if it failed for another reason."""
+    found = _UNKNOWN_OPTION.match(failure.reason)
+    return found[1] if found else ""
+
+
+def _left_out(entry: Entry, option: str) -> Failure:
+    reset = f"ALTER TABLE {entry.schema}.{entry.name} ALTER COLUMN ... RESET ({option})"
+    return Failure(
+        f"column option {option} of {entry}",
+        f"the destination does not know it, and it was left out; on the source, run: {reset}",
     )
-    failures = _failures(ended, names)
-    if ended.status and not failures:
-        raise failure("pg_restore", destination, ended)
-    if failures and not created:
-        [first, *_] = failures
-        raise Refused(
-            f'the schema does not fit into the adopted database "{database}", nothing was restored:'
-            f" {first.object}: {first.reason}"
-        )
-    return failures
+
+
+async def _execute(connection: Connection, statement: bytes) -> None:
+    async with connection.transaction():
+        await connection.execute(statement, prepare=False)
 
 
 async def identity_keys(source: Endpoint, database: str, action: str) -> set[tuple[int, int]]:
@@ -116,25 +186,3 @@ def identity_entries(
         for entry in everything
         if entry.id in chosen or (entry.type == "INDEX ATTACH" and not entry.dependencies & left)
     )
-
-
-def _options(listing: Iterable[str]) -> dict[str, str]:
-    """Silence the server's log where the schema itself carries passwords: in user mappings.
-
-    An adopted database may have event triggers: they do not run on what is restored.
-    """
-    ours = WITHOUT_EVENT_TRIGGERS | DEFAULT_TABLESPACE
-    secret = any(line.startswith(("USER MAPPING ", "SERVER ")) for line in listing)
-    return SECRECY_OPTIONS | ours if secret else ours
-
-
-def _failures(ended: Ended, names: dict[int, str]) -> tuple[Failure, ...]:
-    """Read who failed, and why, from what pg_restore says; not the command, which may be secret."""
-    found = []
-    current = "the archive"
-    for line in ended.stderr.splitlines():
-        if entry := _FROM_ENTRY.match(line):
-            current = names.get(int(entry[1]), current)
-        elif error := _ERROR.match(line):
-            found.append(Failure(current, error[1]))
-    return tuple(found)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 
+from pgmigrator.postgres.archive import BOOKKEEPING_OPTIONS, without_option
 from tests.fixtures.databases import create_database
 from tests.fixtures.providers import Postgres
 
@@ -60,6 +61,8 @@ def schema_of(bin_dir: Path, server: Postgres, database: str, *, switched: bool)
     text = subprocess.run(
         command, check=True, capture_output=True, text=True, env=os.environ
     ).stdout
+    for option in BOOKKEEPING_OPTIONS:
+        text = without_option(text, option)
     for explained in (*EXPLAINED, _OURS, *(() if switched else (HELD,))):
         text = explained.sub("", text)
     text = _VIEW.sub(lambda view: _QUALIFIER.sub("", view[0]), text)

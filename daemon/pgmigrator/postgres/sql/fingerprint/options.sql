@@ -48,6 +48,8 @@ SELECT r.q, 'option', format('ALTER COLUMN %%I %%s', a.attname, part)
        UNION ALL
        SELECT format('SET (%%s = %%L)', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1))
          FROM unnest(a.attoptions) o
+        -- a server's own book-keeping since the minor releases of November 2026
+        WHERE o NOT LIKE 'pg\_attver=%%'
        UNION ALL
        SELECT format('OPTIONS (%%I %%L)', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1))
          FROM unnest(a.attfdwoptions) o
