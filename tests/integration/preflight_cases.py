@@ -378,17 +378,24 @@ DATABASES = (
             check="role_conflicts",
             severity=severity,
             object="role app",
-            here=("CREATE ROLE app LOGIN",),
+            here=("CREATE ROLE app LOGIN", f"GRANT CREATE ON DATABASE {QUOTED} TO app"),
             there=("CREATE ROLE app NOLOGIN",),
             daemon={f"{MAPPING}ROLE_CONFLICTS": conflicts},
         )
         for severity, conflicts in ((BLOCKS, "fail"), (NOTE, "merge"), (NOTE, "skip"))
     ),
     Case(
+        check="role_conflicts",  # of a role that the database has nothing to do with
+        severity=NOTE,
+        object="role app",
+        here=("CREATE ROLE app LOGIN",),
+        there=("CREATE ROLE app NOLOGIN",),
+    ),
+    Case(
         check="role_conflicts",
         severity=DEGRADES,
         object="role app",
-        here=("CREATE ROLE app LOGIN",),
+        here=("CREATE ROLE app LOGIN", f"GRANT CREATE ON DATABASE {QUOTED} TO app"),
         there=("CREATE ROLE app NOLOGIN",),
         marked=UNDER_WAY,
         mend_there='ALTER ROLE "app" LOGIN;',
@@ -739,6 +746,7 @@ CONDITIONS = (
             object=f"{setting} of {whose}",
             here=(
                 'CREATE ROLE "Odd" LOGIN',
+                f'GRANT CREATE ON DATABASE {QUOTED} TO "Odd"',
                 # what is looked for elsewhere is found there
                 """ALTER ROLE "Odd" SET dynamic_library_path = '/nowhere'""",
                 f"ALTER {whose} SET {setting} = {value}",
@@ -765,6 +773,28 @@ CONDITIONS = (
             ),
         )
     ),
+    Case(
+        check="preload_libraries",  # of a role that the database has nothing to do with
+        severity=NOTE,
+        object='session_preload_libraries of ROLE "Odd"',
+        here=(
+            'CREATE ROLE "Odd" LOGIN',
+            'ALTER ROLE "Odd" SET session_preload_libraries = no_such_library',
+        ),
+        mend_here='ALTER ROLE "Odd" RESET session_preload_libraries;',
+    ),
+    Case(
+        check="unknown_settings",  # likewise
+        severity=NOTE,
+        object='force_parallel_mode of ROLE "Odd"',
+        here=(
+            'CREATE ROLE "Odd"',
+            """ALTER ROLE "Odd" SET work_mem = '7MB'""",
+            "SET allow_system_table_mods = on; UPDATE pg_db_role_setting SET setconfig ="
+            " setconfig || '{force_parallel_mode=off}'::text[]"
+            " WHERE setconfig::text LIKE '%work_mem=7MB%'",
+        ),
+    ),
     *(
         Case(
             check="unknown_settings",
@@ -772,6 +802,7 @@ CONDITIONS = (
             object=f"force_parallel_mode of {whose}",
             here=(
                 'CREATE ROLE "Odd"',
+                f'GRANT CREATE ON DATABASE {QUOTED} TO "Odd"',
                 f"ALTER {whose} SET work_mem = '7MB'",
                 # as of 15, which has it
                 "SET allow_system_table_mods = on; UPDATE pg_db_role_setting SET setconfig ="

@@ -81,6 +81,14 @@ ELSEWHERE: dict[str, str] = {
         "e2e/test_source_gone.py::"
         "test_a_switched_mapping_completes_without_its_source_and_tidies_up_when_it_is_back"
     ),
+    "copy_fails": (
+        "e2e/test_nobody_stops_another.py::"
+        "test_neither_a_table_nor_a_role_that_fails_stops_another_database"
+    ),
+    "roles_refused": (
+        "e2e/test_nobody_stops_another.py::"
+        "test_neither_a_table_nor_a_role_that_fails_stops_another_database"
+    ),
     "rows_differ": "e2e/test_rewritten.py::test_the_light_is_off_until_rows_are_equal_again",
     "tables_swapped": ("chaos/test_traps_publication.py::test_a_table_swapped_under_its_name"),
 }

@@ -3,16 +3,19 @@
 import pytest
 
 from pgmigrator.core import actions as a
+from pgmigrator.core.conditions import SourceConditions
 from pgmigrator.core.decide import decide, throttles
 from pgmigrator.core.facts import Conflicts, PartitionedTable
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
+    Copies,
     Measured,
     Observation,
     Phase,
     RoleDifference,
     RowCountDelta,
     SchemaItem,
+    Tries,
 )
 from pgmigrator.core.names import TableName
 from pgmigrator.core.preflight import find_problems
@@ -129,6 +132,21 @@ def lacking(kind: str) -> Measured[tuple[SchemaItem, ...]]:
     return Measured((item,), NOW, 20.0)
 
 
+REFUSED_ROLE: dict[str, object] = {
+    "roles": Measured((NO_ROLE,), NOW, 25.0),
+    "waiting": frozenset({"CreateRoles"}),
+}
+NOT_NEEDED: dict[str, object] = {"source.conditions": SourceConditions(tied_roles=())}
+
+
+def failing(since_progress: int) -> dict[str, object]:
+    """The copy of a table fails; another table came through so many tries ago."""
+    return {
+        "destination.tables.0.state": "d",
+        "copies": Copies({ORDERS: Tries(9, since_progress)}),
+    }
+
+
 Case = tuple[Observation, dict[str, object], Phase, a.Action | None]
 DROPPING = frozenset({"DropFromPublication"})
 CASES: list[Case] = [
@@ -146,6 +164,21 @@ CASES: list[Case] = [
     (
         FRESH,
         {"roles": Measured((NO_ROLE,), NOW, 25.0)},
+        Phase.PREFLIGHT,
+        a.CreateRoles(),
+    ),
+    # a role that cannot be made is waited for only by a database that needs it
+    (FRESH, REFUSED_ROLE, Phase.PREFLIGHT, None),
+    (FRESH, REFUSED_ROLE | NOT_NEEDED, Phase.PREFLIGHT, a.CreateDatabase()),
+    (
+        FRESH,
+        REFUSED_ROLE | NOT_NEEDED | {"destination.database": database()},
+        Phase.PREFLIGHT,
+        a.AdoptDatabase(),
+    ),
+    (
+        FRESH,
+        {"roles": Measured((NO_ROLE,), NOW, 25.0)} | NOT_NEEDED,
         Phase.PREFLIGHT,
         a.CreateRoles(),
     ),
@@ -179,6 +212,10 @@ CASES: list[Case] = [
     # the copy
     (COPYING, {"destination.tables.0.state": "d"}, Phase.COPYING, None),
     (COPYING, {}, Phase.COPYING, a.MarkCopied()),
+    # one that fails is not waited for, unless what another table brought may have helped it
+    (COPYING, failing(3), Phase.COPYING, a.MarkCopied()),
+    (COPYING, failing(2), Phase.COPYING, None),
+    (COPYING, failing(3) | {"destination.tables.1.state": "i"}, Phase.COPYING, None),
     (COPYING, {"destination.subscription.enabled": False}, Phase.COPYING, a.EnableSubscription()),
     (COPYING, {"destination.start_remembered": False}, Phase.COPYING, a.RememberStart()),
     (COPYING, {"destination.source_start": NOW}, Phase.COPYING, a.RememberStart()),

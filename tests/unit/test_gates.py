@@ -2,6 +2,7 @@
 
 import pytest
 
+from pgmigrator.core.conditions import SourceConditions, TiedRole
 from pgmigrator.core.gates import GATE_NAMES, Evidence, evaluate
 from pgmigrator.core.history import Counter
 from pgmigrator.core.marker import Step
@@ -115,6 +116,16 @@ CASES: list[tuple[str, GateStatus, dict[str, object]]] = [
     ("slot_healthy", FAIL, {"obs.source.server.settings.max_slot_wal_keep_size": "-1"}),
     ("slot_healthy", UNKNOWN, NO_SLOT),
     ("roles_match", FAIL, {"obs.roles": Measured((DIFFERENT_ROLE,), NOW, 20.0)}),
+    (
+        "roles_match",
+        FAIL,
+        {
+            "obs.roles": Measured((DIFFERENT_ROLE,), NOW, 20.0),
+            "obs.source.conditions": SourceConditions(
+                tied_roles=(TiedRole(role=DIFFERENT_ROLE.role),)
+            ),
+        },
+    ),
     ("roles_match", UNKNOWN, {"obs.roles": None}),
     ("roles_match", UNKNOWN, {"obs.roles.at": NOW - 26}),
     ("destination_quiet", FAIL, {"history.foreign_writer_at": NOW - 29}),
@@ -147,6 +158,14 @@ STILL_PASSES: list[tuple[str, dict[str, object]]] = [
     ("destination_quiet", {"history.foreign_writer_at": NOW - 30}),
     ("slot_healthy", {"obs.source.slot.wal_status": "extended"}),
     ("roles_match", {"obs.roles": Measured((COMMENT,), NOW, 20.0)}),
+    # the database has nothing to do with it, and its finding is a note
+    (
+        "roles_match",
+        {
+            "obs.roles": Measured((DIFFERENT_ROLE,), NOW, 20.0),
+            "obs.source.conditions": SourceConditions(tied_roles=()),
+        },
+    ),
     # accepted beforehand by the setting, and named by a finding
     (
         "roles_match",

@@ -17,10 +17,20 @@ from pgmigrator.core.conditions import (
     SourceConditions,
     StoredSetting,
     Thing,
+    TiedRole,
     UsedTablespace,
 )
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Measured, Observation, RoleDifference, SchemaItem, Severity
+from pgmigrator.core.model import (
+    Copies,
+    Measured,
+    Observation,
+    RoleDifference,
+    RoleRefusal,
+    SchemaItem,
+    Severity,
+    Tries,
+)
 from pgmigrator.core.names import TableName
 from pgmigrator.core.preflight import CHECKS, find_problems
 from tests.unit.builders import (
@@ -63,6 +73,9 @@ OTHER_COMMENT = Measured(
 )
 NEW_ROLE = RoleDifference(role="app", exists=False, reason="there is none", fix="it comes")
 COMMON = Measured((replace(NEW_ROLE, common_password=True),), NOW, 25)
+REFUSED: dict[str, object] = {
+    "roles_refused": (RoleRefusal(role="app", object='role "app"', reason="it is refused"),)
+}
 COLLIDING: dict[str, object] = {"environment.colliding_roles": OTHER_ROLE.value}
 NOT_OURS = change(publication(), {"comment": "someone else's"})
 EXTRA = {"plpgsql": "1.0", "postgis": "3.5"}
@@ -166,6 +179,10 @@ THEIR_TABLE: dict[str, object] = {
     "source.tables.0.partition_reason": "it is partitioned by hash of mood"
 }
 TEXT_TABLE: dict[str, object] = {"source.tables.0.partition_collations": ("i:de",)}
+
+#: the role that everything here is about, and that this database has to do with; or no role at all
+TIED, UNTIED = here(tied_roles=(TiedRole(role="app"),)), here(tied_roles=())
+FAILED: dict[str, object] = {"copies": Copies({ORDERS: Tries(3, 0)})}
 
 Case = tuple[str, Severity, str, Observation, dict[str, object]]
 FIRES: list[Case] = [
@@ -310,6 +327,13 @@ FIRES: list[Case] = [
         FRESH,
         {"roles": OTHER_ROLE, "policy.role_conflicts": "skip"},
     ),
+    ("role_conflicts", BLOCKS, "role app", FRESH, {"roles": OTHER_ROLE} | TIED),
+    ("role_conflicts", NOTE, "role app", FRESH, {"roles": OTHER_ROLE} | UNTIED),
+    ("role_conflicts", NOTE, "role app", STREAMING, {"roles": OTHER_ROLE} | UNTIED),
+    ("roles_refused", DEGRADES, 'role "app"', FRESH, REFUSED),
+    ("roles_refused", DEGRADES, 'role "app"', STREAMING, REFUSED | TIED),
+    ("roles_refused", NOTE, 'role "app"', STREAMING, REFUSED | UNTIED),
+    ("copy_fails", DEGRADES, f"table {ORDERS}", STREAMING, FAILED),
     ("role_conflicts", NOTE, "comment of role app", FRESH, {"roles": OTHER_COMMENT}),
     ("role_conflicts", NOTE, "comment of role app", STREAMING, {"roles": OTHER_COMMENT}),
     ("common_passwords", NOTE, "role app", FRESH, {"roles": COMMON}),
@@ -606,6 +630,14 @@ FIRES: list[Case] = [
     ("partitioned_tablespaces", BLOCKS, "index public.i", FRESH, IN_FAST | FAST_THERE),
     ("partitioned_tablespaces", BLOCKS, "index public.i", EMPTY, IN_FAST | FAST_THERE),
     ("partitioned_tablespaces", DEGRADES, "index public.i", STREAMING, IN_FAST | FAST_THERE),
+    ("preload_libraries", NOTE, "", FRESH, here(preloads=PRELOADS, tied_roles=())),
+    (
+        "unknown_settings",
+        NOTE,
+        "force_parallel_mode of ROLE app",
+        FRESH,
+        UNKNOWN | here(stored_settings=KNOBS, tied_roles=()),
+    ),
     *(
         ("unknown_settings", DEGRADES, "force_parallel_mode of ROLE app", obs, UNKNOWN | changes)
         for obs, changes in (
@@ -709,6 +741,9 @@ def is_before(check: str) -> bool:
 
 SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("common_passwords", FRESH, {"roles": Measured((NEW_ROLE,), NOW, 25)}),
+    ("roles_refused", SWITCHED, REFUSED),
+    ("copy_fails", SWITCHED, FAILED),
+    ("copy_fails", STREAMING, {"copies": Copies({ORDERS: Tries(2, 2)})}),
     ("encoding_known", FRESH, {"source.database": change(database(), {"encoding": "LATIN1"})}),
     # what looks at what we ourselves use, or at what can no longer be helped, is silent later
     *((check, STREAMING, facts) for check, _, _, base, facts in FIRES if is_before(check)),

@@ -9,7 +9,7 @@ from pgmigrator.core.actions import RestoreRest
 from pgmigrator.core.conditions import DestinationConditions, ExtensionRows, SourceConditions
 from pgmigrator.core.decide import Decision, decide
 from pgmigrator.core.history import History
-from pgmigrator.core.model import Measured, Phase, RoleDifference
+from pgmigrator.core.model import Measured, Phase, RoleDifference, RoleRefusal
 from pgmigrator.postgres.failures import Failure
 from pgmigrator.runtime.unit import RESTORE_INTERVAL_MAX_SECONDS, RESTORE_INTERVAL_SECONDS, Unit
 from tests.unit.builders import change, streaming
@@ -48,6 +48,7 @@ def test_a_restore_that_was_of_use_is_not_held_against_the_next_one() -> None:
     assert not unit.waiting(AT + RESTORE_INTERVAL_SECONDS)
 
 
+REFUSED = RoleRefusal(role="clerk", object='role "clerk"', reason="it is refused")
 ROLE = RoleDifference(role="clerk", exists=True, reason="it has another comment", fix="")
 
 
@@ -55,8 +56,6 @@ ROLE = RoleDifference(role="clerk", exists=True, reason="it has another comment"
     ("part", "left", "gone"),
     [
         ("schema", ("something",), ()),
-        ("roles", (ROLE,), ()),
-        ("roles", (ROLE,), (replace(ROLE, comment=True),)),  # on which nothing depends
     ],
 )
 def test_what_somebody_has_mended_is_forgotten(
@@ -69,6 +68,22 @@ def test_what_somebody_has_mended_is_forgotten(
     assert unit.restore_failures == {part: (BROKEN,)}
     unit.forget_mended(change(streaming(), {part: Measured(gone, AT, 20.0)}))
     assert unit.restore_failures == {}
+
+
+def test_roles_that_are_refused_are_tried_less_and_less_often_until_they_are_made() -> None:
+    unit = Unit("orders", "shop", History(started_at=AT))
+    waits = []
+    for _ in range(12):
+        unit.roles_made((REFUSED,), AT)
+        waits.append(next(n for n in range(1000) if not unit.waiting(AT + n)))
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+    unit.forget_mended(change(streaming(), {"roles": None}))
+    unit.forget_mended(change(streaming(), {"roles": Measured((ROLE,), AT, 20.0)}))
+    assert unit.roles_refused == (REFUSED,)
+    assert unit.waiting(AT) == {"CreateRoles"}
+    unit.forget_mended(change(streaming(), {"roles": Measured((), AT, 20.0)}))
+    assert not unit.roles_refused
+    assert not unit.waiting(AT)
 
 
 def test_what_the_rest_lacked_is_forgotten_by_a_later_comparison_that_finds_nothing() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pgmigrator.core import actions as a
 from pgmigrator.core.marker import Step
-from pgmigrator.core.model import Observation, Phase
+from pgmigrator.core.model import Copies, Observation
 from pgmigrator.core.roles import RolePolicy
 from pgmigrator.runtime import build
 from pgmigrator.runtime.mapping import MappingRunner
@@ -83,7 +83,7 @@ async def something_ended(made: MappingRunner) -> None:
 
 async def was_copying(made: MappingRunner) -> None:
     for unit in made.units.values():
-        unit.history = replace(unit.history, phase=Phase.COPYING)
+        unit.history = replace(unit.history, copies=Copies(moved_at=builders.NOW))
 
 
 async def test_an_undisturbed_observation_is_acted_on() -> None:

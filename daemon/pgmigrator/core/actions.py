@@ -21,7 +21,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class CreateRoles(Action):
-    """Create the roles that the destination lacks, all in one transaction; alter none."""
+    """Create the roles that the destination lacks, as far as it takes them; alter none."""
 
 
 @dataclass(frozen=True, slots=True)

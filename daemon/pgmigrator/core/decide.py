@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pgmigrator.core import actions as a
-from pgmigrator.core import late, plan, upkeep
+from pgmigrator.core import copies, late, plan, upkeep
 from pgmigrator.core.facts import SourceFacts
 from pgmigrator.core.marker import Marker, Step
 from pgmigrator.core.model import Observation, Phase, Problem, Severity
 from pgmigrator.core.report import Throttle
+from pgmigrator.core.ties import concerns
 
 #: these protect the source and start whatever else is under way
 URGENT = frozenset({"DropFromPublication", "DropSlot"})
@@ -211,10 +212,11 @@ def copying(obs: Observation, problems: tuple[Problem, ...]) -> Decision | None:
     if not _passed(obs, Step.SUBSCRIBED) or _passed(obs, Step.COPIED):
         return None
     broken = {p.object for p in problems if p.severity is not Severity.NOTE}
+    hopeful = copies.hopeful(obs)
     left = [
         table
         for table in plan.followed(obs)
-        if table.state != "r" and f"table {table.name}" not in broken
+        if table.state != "r" and (f"table {table.name}" not in broken or table.name in hopeful)
     ]
     if left:
         return Decision(
@@ -262,11 +264,14 @@ def beginning(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
         return None
     if obs.roles is None or obs.environment.route_error is None:
         return Decision(Phase.PREFLIGHT, "the checks are not through yet")
-    if roles := upkeep.roles(obs):
-        return Decision(Phase.PREFLIGHT, "creating the roles", roles)
+    roles = upkeep.roles(obs)
+    # those of other databases may wait for a person: this one does not
+    needed = [r.role for r in obs.roles.value if not r.exists and concerns(r.role, obs)]
+    if needed:
+        return Decision(Phase.PREFLIGHT, f"creating the roles: {', '.join(needed[:3])}", roles)
     if obs.destination.database is None:
-        return Decision(Phase.PREFLIGHT, "creating the database", (a.CreateDatabase(),))
-    return Decision(Phase.PREFLIGHT, "adopting the empty database", (a.AdoptDatabase(),))
+        return Decision(Phase.PREFLIGHT, "creating the database", (*roles, a.CreateDatabase()))
+    return Decision(Phase.PREFLIGHT, "adopting the empty database", (*roles, a.AdoptDatabase()))
 
 
 def schema(obs: Observation, _: tuple[Problem, ...]) -> Decision:

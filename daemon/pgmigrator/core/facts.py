@@ -235,6 +235,8 @@ class DestinationTable:
     state: str = ""
     #: False only if it certainly holds no row; None: not looked (only asked before a copy)
     has_rows: bool | None = None
+    #: pid of the worker that copies it or brings it up to date; 0: none does now
+    worker: int = 0
     #: progress of a running copy
     copied_rows: int = 0
     copied_bytes: int = 0

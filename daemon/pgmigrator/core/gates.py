@@ -18,6 +18,7 @@ from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, Problem, SchemaItem, Severity
 from pgmigrator.core.names import TableName, format_lsn
 from pgmigrator.core.report import GateResult, GateStatus
+from pgmigrator.core.ties import concerns
 from pgmigrator.core.upkeep import counts_are_of_these_servers
 
 PASS, FAIL, UNKNOWN = GateStatus.PASS, GateStatus.FAIL, GateStatus.UNKNOWN
@@ -299,15 +300,18 @@ def slot_healthy(e: Evidence) -> Verdict:
 
 
 def roles_match(e: Evidence) -> Verdict:
-    """Every role of the source is on the destination, with the same attributes and memberships."""
+    """Every role that the database has to do with is there, with its attributes and memberships."""
     if e.obs.roles is None:
         return Verdict(UNKNOWN, "the roles were not compared yet")
     # with merge or skip, what existed otherwise was accepted beforehand; the findings name it
     accepted = e.obs.policy.role_conflicts != "fail"
-    found = [r for r in e.obs.roles.value if not (r.comment or (accepted and r.exists))]
+    differing = [r for r in e.obs.roles.value if not (r.comment or (accepted and r.exists))]
+    found = [r for r in differing if concerns(r.role, e.obs)]
     when = (e.obs.roles.at, e.obs.roles.valid_seconds)
     if not found:
-        return Verdict(PASS, "the roles are equal", measured_at=when[0], valid_seconds=when[1])
+        others = f"; {len(differing)} that nothing here needs differ" if differing else ""
+        passed = f"the roles are equal{others}"
+        return Verdict(PASS, passed, measured_at=when[0], valid_seconds=when[1])
     reason = f"{len(found)} roles differ: " + _some(f"{r.role}: {r.reason}" for r in found)
     return Verdict(FAIL, reason, found[0].fix, len(found), 0, "roles", *when)
 

@@ -7,9 +7,9 @@ anything look better: what needs two samples is unknown until there are two.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from pgmigrator.core import plan, settling
+from pgmigrator.core import copies, plan, settling
 from pgmigrator.core.facts import Conflicts, DestinationFacts
-from pgmigrator.core.model import Observation, Phase, Problem
+from pgmigrator.core.model import Copies, Observation, Phase, Problem
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import OpenProblem
 from pgmigrator.core.restart import Track, track, track_source
@@ -70,6 +70,7 @@ class History:
     destination: Track | None = None
     #: when each streaming table was last seen with the rows that were copied or compared
     proven_at: Mapping[TableName, float] = field(default_factory=dict)
+    copies: Copies = field(default_factory=Copies)
     #: tables that came, went or were replaced on the source
     differing: Mapping[TableName, Sighting] = field(default_factory=dict)
     foreign_writer_at: float | None = None
@@ -94,7 +95,7 @@ def observe(history: History, obs: Observation) -> History:
     """Take one more observation into account."""
     history = _lag(history, obs)
     history = _wal(history, obs)
-    history = _counters(history, obs)
+    history = _copies(history, _counters(history, obs), obs)
     history = _destination(history, obs)
     history = replace(history, source=track_source(history.source, obs))
     history = _proven(history, obs)
@@ -174,6 +175,13 @@ def _counters(history: History, obs: Observation) -> History:
         counters_reset_at=subscription.stats_reset_at,
         conflicts_noted=obs.destination.conflicts is not None,
     )
+
+
+def _copies(before: History, history: History, obs: Observation) -> History:
+    then, now = (each.counters.get("sync") for each in (before, history))
+    failures = now.total - then.total if now and then else 0
+    seen = copies.observe(history.copies, obs, failures=failures, first=then is None)
+    return replace(history, copies=seen)
 
 
 def _noted(there: DestinationFacts) -> dict[str, Counter]:

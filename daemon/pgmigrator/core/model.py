@@ -126,6 +126,39 @@ class RoleDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRefusal:
+    """What the destination refused of a role: the role itself, a membership, a setting..."""
+
+    role: str
+    object: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often the copy of a table failed that has begun and not come to its end."""
+
+    failed: int = 0
+    #: of those, since another table of the database was last copied
+    since_progress: int = 0
+    #: pid of its worker in the last tick; 0: it had none
+    worker: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What the ticks have shown of the copies of one database (see core/copies.py)."""
+
+    tries: Mapping[TableName, Tries] = field(default_factory=dict)
+    #: how many tables were in each state
+    states: tuple[tuple[str, int], ...] = ()
+    #: when a table was last seen being copied, in epoch seconds; None: none is to be, or not looked
+    moved_at: float | None = None
+    #: ticks since then
+    still_ticks: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowCountDelta:
     """Exact counts of one table at one LSN."""
 
@@ -223,6 +256,9 @@ class Observation:
     #: None: not compared
     schema: Measured[tuple[SchemaItem, ...]] | None = None
     roles: Measured[tuple[RoleDifference, ...]] | None = None
+    #: what of the roles the destination refused when they were last created
+    roles_refused: tuple[RoleRefusal, ...] = ()
+    copies: Copies = Copies()
     #: settings that load libraries at login -> why the destination opens no session with them;
     #: None: it does
     logins: Mapping[tuple[str, ...], str | None] = field(default_factory=dict)

@@ -185,11 +185,14 @@ class Observer:
         """Read both sides of one database; what does not answer is None, with its reason."""
         at = time.time()
         there, destination_error = await self._side(
-            self.destination, "observe", lambda: self._read_destination(mapping, database)
+            self.destination,
+            database,
+            "observe",
+            lambda: self._read_destination(mapping, database),
         )
         steps = there.marker.steps if there and there.marker else frozenset()
         here, source_error = await self._side(
-            self.source, "observe", lambda: self._read_source(database, there, steps)
+            self.source, database, "observe", lambda: self._read_source(database, there, steps)
         )
         observation = Observation(
             mapping=mapping,
@@ -205,18 +208,19 @@ class Observer:
         return await self._with_comparisons(observation, steps)
 
     async def _side(
-        self, endpoint: Endpoint, what: str, read: Callable[[], Awaitable[T]]
+        self, endpoint: Endpoint, database: str, what: str, read: Callable[[], Awaitable[T]]
     ) -> tuple[T | None, str]:
+        """Read something of one database; whatever happens, the sessions to others stay open."""
         started = time.perf_counter()
         try:
             async with asyncio.timeout(SIDE_TIMEOUT_S):
                 with translated(endpoint):
                     return await read(), ""
         except TimeoutError:
-            await self._sessions.forget_side(endpoint)
+            await self._sessions.forget_silent(endpoint, database)
             return None, f"{endpoint.side} {endpoint.name}: no answer in {SIDE_TIMEOUT_S:g} s"
         except Unreachable as error:
-            await self._sessions.forget_side(endpoint)
+            await self._sessions.forget(endpoint, database)
             return None, str(error)
         except MigratorError as error:
             return None, str(error)
@@ -262,7 +266,6 @@ class Observer:
                 connection = await self._sessions.get(self.source)
                 found = await source.read_database(connection, database)
         except MigratorError:
-            await self._sessions.forget_side(self.source)
             return None
         return found.oid if found else None
 
@@ -354,7 +357,7 @@ class Observer:
             return obs
         obs = await self._with_logins(obs, steps)
         compared, error = await self._side(
-            self.source, "compare", lambda: self._compare(obs, steps)
+            self.source, obs.database, "compare", lambda: self._compare(obs, steps)
         )
         return compared if compared is not None else replace(obs, source_error=error)
 
@@ -390,7 +393,9 @@ class Observer:
         schedule = self._scheduled(obs.database).logins
         if schedule.last is None or not wanted <= schedule.last.value.keys():
             schedule.expire()
-        read, error = await self._side(self.destination, action, lambda: schedule.get(log_in))
+        read, error = await self._side(
+            self.destination, obs.database, action, lambda: schedule.get(log_in)
+        )
         return replace(obs, logins=read.value) if read else replace(obs, destination_error=error)
 
     async def _compare_roles(self) -> tuple[RoleDifference, ...]:

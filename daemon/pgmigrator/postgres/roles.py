@@ -1,4 +1,4 @@
-"""Roles: read from both servers, created on the destination in one transaction.
+"""Roles: read from both servers, created on the destination, one that is refused stopping no other.
 
 Password hashes are copied verbatim, in a session that first silences the server's log. What to
 create is decided in core/roles.py.
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import structlog
 from psycopg import errors, sql
 
+from pgmigrator.core.model import RoleRefusal
 from pgmigrator.core.roles import (
     ATTRIBUTES,
     Membership,
@@ -25,7 +26,6 @@ from pgmigrator.core.roles import (
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import preload
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
-from pgmigrator.postgres.failures import Failure
 from pgmigrator.postgres.parameters import set_clause
 from pgmigrator.postgres.queries import query
 from pgmigrator.postgres.statements import Statement, run_each
@@ -77,18 +77,17 @@ async def _read_side(endpoint: Endpoint, role_policy: RolePolicy) -> Roles:
 
 
 async def create(
-    source: Endpoint, destination: Endpoint, role_policy: RolePolicy, *, under_way: bool = False
-) -> tuple[Failure, ...]:
-    """Create what the destination lacks, all in one transaction; idempotent.
+    source: Endpoint, destination: Endpoint, role_policy: RolePolicy
+) -> tuple[RoleRefusal, ...]:
+    """Create what the destination lacks, each role in a savepoint of its own; idempotent.
 
-    Once the migration is `under_way`, a role that is in conflict, or that the destination refuses,
-    is no reason to leave out the others. Returns what it refused: settings and comments of roles
-    that exist all the same, and under way roles and memberships.
+    A role that is in conflict is left as it is. Returns what the destination refused: roles,
+    memberships, and settings and comments of roles that exist all the same.
 
     With `merge` and `skip` a role comes with all its settings or not at all: without one, it could
     not be told later from a role that existed otherwise, which is accepted.
 
-    :raises Refused: a role is in conflict and the policy is `fail`; or a server refuses.
+    :raises Refused: a server refuses as a whole.
     """
     theirs = await _read_side(source, role_policy)
     database = destination.instance.database
@@ -98,16 +97,16 @@ async def create(
     ):
         ours = await read(connection, role_policy.passwords)
         planned = plan(theirs, ours, role_policy)
-        if planned.conflicts and role_policy.conflicts == "fail" and not under_way:
-            [first, *_] = planned.conflicts
-            raise Refused(f'role "{first.role}" {first.reason}; {first.fix}')
         _warn_of_common_password(planned, role_policy)
-        essential, extras = _statements(planned, role_policy)
-        failures = await run_each(connection, destination, database, ACTION, essential)
-        if failures and not under_way:
-            [lacking, *_] = failures
-            raise Refused(f"{lacking.object}: {lacking.reason}")
-        return failures + await run_each(connection, destination, database, ACTION, extras)
+        statements = _statements(planned, role_policy)
+        whose = {statement.what: role for role, statement in statements}
+        failures = await run_each(
+            connection, destination, database, ACTION, [statement for _, statement in statements]
+        )
+    return tuple(
+        RoleRefusal(role=whose[failed.object], object=failed.object, reason=failed.reason)
+        for failed in failures
+    )
 
 
 def _warn_of_common_password(planned: RolePlan, role_policy: RolePolicy) -> None:
@@ -116,30 +115,32 @@ def _warn_of_common_password(planned: RolePlan, role_policy: RolePolicy) -> None
         log.warning("roles that get the common password: give each one of its own", roles=names)
 
 
-def _statements(
-    planned: RolePlan, role_policy: RolePolicy
-) -> tuple[list[Statement], list[Statement]]:
-    """Return what roles are nothing without, and what may fail by itself."""
-    essential, extras = [], []
+def _statements(planned: RolePlan, role_policy: RolePolicy) -> list[tuple[str, Statement]]:
+    """Return what is to be run, each with the role that it is for: what others need comes first."""
+    roles: list[tuple[str, Statement]] = []
+    extras: list[tuple[str, Statement]] = []
     for role in planned.create:
         create = Statement(
             f'role "{role.name}"', _create_statement(role, _password(role, role_policy))
         )
         properties = [*_properties(role)]
         if role_policy.conflicts == "fail":
-            essential.append(create)
-            extras += properties
+            roles.append((role.name, create))
+            extras += ((role.name, each) for each in properties)
         else:
-            essential.append(_as_one(create, properties))
-        extras += _comment(role)
-    essential += (
-        Statement(
-            f'membership of "{membership.member}" in "{membership.role}"',
-            sql.SQL(grant(membership)),
+            roles.append((role.name, _as_one(create, properties)))
+        extras += ((role.name, each) for each in _comment(role))
+    memberships = [
+        (
+            membership.member,
+            Statement(
+                f'membership of "{membership.member}" in "{membership.role}"',
+                sql.SQL(grant(membership)),
+            ),
         )
         for membership in planned.memberships
-    )
-    return essential, extras
+    ]
+    return [*roles, *memberships, *extras]
 
 
 def _as_one(first: Statement, more: list[Statement]) -> Statement:

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from psycopg.pq import TransactionStatus
+
 from pgmigrator.errors import MigratorError
 from pgmigrator.postgres.backoff import Backoff
 from pgmigrator.postgres.connect import Connection, Endpoint, connect, translated
@@ -56,8 +58,10 @@ class Sessions:
         if connection is not None:
             await connection.close()
 
-    async def forget_side(self, endpoint: Endpoint) -> None:
-        """Close every session of one side."""
-        for side, database in list(self._connections):
-            if side == endpoint.side:
-                await self.forget(endpoint, database)
+    async def forget_silent(self, endpoint: Endpoint, database: str) -> None:
+        """Close what did not answer: the session to one database, or the one that all share."""
+        own = self._connections.get((endpoint.side, database))
+        waits = own is not None and own.info.transaction_status is TransactionStatus.ACTIVE
+        await self.forget(endpoint, database)
+        if not waits:
+            await self.forget(endpoint, endpoint.instance.database)

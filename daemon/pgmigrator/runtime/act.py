@@ -16,12 +16,8 @@ from pgmigrator.core.model import Observation
 from pgmigrator.core.safety import assert_safe
 from pgmigrator.errors import InvariantBroken, MigratorError, Refused, Unreachable
 from pgmigrator.runtime.handlers import HANDLERS
-from pgmigrator.runtime.unit import Failure, Unit
+from pgmigrator.runtime.unit import Failure, Unit, backoff
 from pgmigrator.runtime.work import Work
-
-#: after the first failure, doubled with each further one
-BACKOFF_FIRST_SECONDS = 1.0
-BACKOFF_MAX_SECONDS = 300.0
 
 #: these come again and again while changes stream, and change nothing that a tick must follow
 STEADY = frozenset({"SynchronizeSequences", "VerifyRowCounts"})
@@ -86,9 +82,8 @@ class Actor:
         known = unit.failures.get(action.kind)
         attempts = known.attempts + 1 if known else 1
         now = time.time()
-        wait = min(BACKOFF_FIRST_SECONDS * 2 ** (attempts - 1), BACKOFF_MAX_SECONDS)
         message = str(error) if isinstance(error, MigratorError) else type(error).__name__
-        unit.failures[action.kind] = Failure(attempts, now, now + wait, message)
+        unit.failures[action.kind] = Failure(attempts, now, now + backoff(attempts), message)
 
 
 def category(error: Exception) -> str:

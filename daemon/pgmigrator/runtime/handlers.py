@@ -51,15 +51,10 @@ class Restore(Protocol):
 
 async def create_roles(work: Work, _: a.CreateRoles) -> None:
     """See the action."""
-    marker = work.obs.marker
-    under_way = marker is not None and Step.SUBSCRIBED in marker.steps
     async with work.roles_lock:
-        failures = await roles.create(
-            work.source, work.destination, work.role_policy, under_way=under_way
-        )
-    if not under_way:
-        work.unit.restore_failures["roles"] = failures
-    _conclude(work, failures if under_way else ())
+        refused = await roles.create(work.source, work.destination, work.role_policy)
+    work.unit.roles_made(refused, time.time())
+    work.observer.expire(work.obs.database)
 
 
 async def create_database(work: Work, _: a.CreateDatabase) -> None:

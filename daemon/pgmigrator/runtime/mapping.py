@@ -14,6 +14,7 @@ import structlog
 
 from pgmigrator.core import late, listing, preflight, summary
 from pgmigrator.core.actions import Action, CreateSubscription
+from pgmigrator.core.copies import holds_place
 from pgmigrator.core.decide import COUNTS, URGENT, Decision, decide, throttles
 from pgmigrator.core.gates import evaluate
 from pgmigrator.core.history import (
@@ -208,6 +209,7 @@ class MappingRunner:
             row_counts=unit.row_counts,
             running=frozenset(unit.running),
             waiting=unit.waiting(obs.at),
+            roles_refused=unit.roles_refused,
         )
 
     def _policy(self) -> Policy:
@@ -252,12 +254,10 @@ class MappingRunner:
 
     def _may_copy(self, obs: Observation) -> bool:
         unit = self.units[obs.database]
-        if obs.destination is None:
-            return unit.history.phase is Phase.COPYING
         steps = obs.marker.steps if obs.marker else frozenset()
         # what has ended since it was observed may have been the creation of its subscription
-        begun = Step.SUBSCRIBED in steps or unit.stale
-        return begun and Step.COPIED not in steps
+        begun = unit.stale and obs.destination is not None and Step.COPIED not in steps
+        return begun or holds_place(obs, unit.history.copies)
 
     # --- decide, assert_safe, act ---------------------------------------------------------------
 
@@ -281,6 +281,7 @@ class MappingRunner:
             doubt=doubt(unit.history.source, unit.history.destination, obs),
             conflicts=conflicts_to_note(unit.history, obs),
             settled=settled(unit.history.differing, obs),
+            copies=unit.history.copies,
         )
         found = preflight.find_problems(obs)
         decision = decide(obs, found)

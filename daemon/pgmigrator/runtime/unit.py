@@ -6,14 +6,27 @@ from dataclasses import dataclass, field
 from pgmigrator.core import extension_rows
 from pgmigrator.core.decide import Decision
 from pgmigrator.core.history import History
-from pgmigrator.core.model import Measured, Observation, Phase, RowCounts
+from pgmigrator.core.model import Measured, Observation, Phase, RoleRefusal, RowCounts
 from pgmigrator.core.report import DrainProof
 from pgmigrator.postgres.failures import Failure as RestoreFailure
+
+#: after the first failure, doubled with each further one
+BACKOFF_FIRST_SECONDS = 1.0
+BACKOFF_MAX_SECONDS = 300.0
 
 #: what the last restore could not mend, the next one may not either: each dumps the source; doubled
 #: while the same objects fail again
 RESTORE_INTERVAL_SECONDS = 30.0
 RESTORE_INTERVAL_MAX_SECONDS = 480.0
+
+
+def backoff(attempts: int) -> float:
+    """Return how long to wait after so many failures in a row, in seconds.
+
+    >>> backoff(1), backoff(3), backoff(100)
+    (1.0, 4.0, 300.0)
+    """
+    return min(BACKOFF_FIRST_SECONDS * 2.0 ** min(attempts - 1, 20), BACKOFF_MAX_SECONDS)
 
 
 @dataclass(slots=True)
@@ -47,6 +60,11 @@ class Unit:
     restored_at: float = 0.0
     #: how often in a row the rest was restored with the same failures
     restored_alike: int = 0
+    #: what of the roles the destination refused, as of the last try; how many in a row refused any
+    roles_refused: tuple[RoleRefusal, ...] = ()
+    roles_attempts: int = 0
+    #: epoch seconds
+    roles_again_at: float = 0.0
     drain: DrainProof | None = None
     last: Observation | None = None
     #: the subscription may be stopped for a moment: observation waits for it
@@ -61,9 +79,17 @@ class Unit:
     def waiting(self, now: float) -> frozenset[str]:
         """Return the kinds that wait for their back-off."""
         waiting = frozenset(kind for kind, f in self.failures.items() if f.next_at > now)
+        if self.roles_again_at > now:
+            waiting |= {"CreateRoles"}
         wait = RESTORE_INTERVAL_SECONDS * 2.0 ** min(self.restored_alike, 10)
         again = self.restored_at + min(wait, RESTORE_INTERVAL_MAX_SECONDS) > now
         return waiting | {"RestoreRest"} if again else waiting
+
+    def roles_made(self, refused: tuple[RoleRefusal, ...], at: float) -> None:
+        """Remember what of the roles was refused, at `at` (epoch seconds); it is tried again."""
+        self.roles_refused = refused
+        self.roles_attempts = self.roles_attempts + 1 if refused else 0
+        self.roles_again_at = at + backoff(self.roles_attempts) if refused else 0.0
 
     def rest_restored(self, failures: tuple[RestoreFailure, ...], at: float) -> None:
         """Remember what a restore of the rest could not mend, at `at` (epoch seconds)."""
@@ -88,8 +114,12 @@ class Unit:
 
     def forget_mended(self, obs: Observation) -> None:
         """Forget what a restore could not do, once the comparison finds that nothing is missing."""
-        if obs.roles is not None and all(each.comment for each in obs.roles.value):
-            self.restore_failures.pop("roles", None)
+        if obs.roles is not None:
+            differing = {each.role for each in obs.roles.value}
+            left = tuple(each for each in self.roles_refused if each.role in differing)
+            self.roles_refused = left
+            if not left:
+                self.roles_attempts, self.roles_again_at = 0, 0.0
         if obs.schema is not None and not obs.schema.value:
             self.restore_failures.pop("schema", None)
         if "rest" in self.restore_failures:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pgmigrator.core import follow, late, plan, roots
+from pgmigrator.core import copies, follow, late, plan, roots
 from pgmigrator.core.drift import Drift, drifts
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import Observation, SchemaKind
@@ -60,6 +60,21 @@ def slot_gone_after_switch(obs: Observation) -> Iterator[Found]:
             "the slot is gone: late writes to the source cannot be seen any more",
             "compare source and destination, then: pgmigrator complete"
             f" {obs.mapping} --force --reason TEXT",
+        )
+
+
+@check("both", DEGRADES)
+def copy_fails(obs: Observation) -> Iterator[Found]:
+    """The initial copy of a table comes to its end."""
+    for name in sorted(copies.failing(obs)) if not ended(obs) else ():
+        yield (
+            DEGRADES,
+            f"table {name}",
+            "its copy fails, and is begun again: the destination refuses a row, or the source a"
+            " read; the other tables and databases go on",
+            "the destination's server log has the reason: the error whose CONTEXT says"
+            f" `COPY {name.name}, line ...`; mend that row on the source, or what refuses it on the"
+            " destination; the table is then copied by itself, within seconds",
         )
 
 
@@ -186,6 +201,7 @@ CHECKS: tuple[Check, ...] = (
     complete_too_early,
     complete_waits,
     leftovers,
+    copy_fails,
     schema_drift,
 )
 #: what a source that does not answer is no reason not to look at

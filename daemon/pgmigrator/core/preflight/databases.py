@@ -20,6 +20,7 @@ from pgmigrator.core.preflight.finding import (
     set_to,
     source_server,
 )
+from pgmigrator.core.ties import concerns
 
 UNSUPPORTED_EXTENSIONS = ("timescaledb", "citus")
 JOB_EXTENSIONS = ("pg_cron", "pg_partman")
@@ -239,7 +240,23 @@ def role_conflicts(obs: Observation) -> Iterator[Found]:
         if difference.comment:
             yield NOTE, f"comment of role {difference.role}", difference.reason, difference.fix
         elif difference.exists:
-            yield severity, f"role {difference.role}", difference.reason, difference.fix
+            weight = severity if concerns(difference.role, obs) else NOTE
+            yield weight, f"role {difference.role}", difference.reason, difference.fix
+
+
+@check("destination", DEGRADES, NOTE)
+def roles_refused(obs: Observation) -> Iterator[Found]:
+    """The destination takes every role of the source; one that it refuses stops nobody else."""
+    for refusal in obs.roles_refused if not ended(obs) else ():
+        needed = concerns(refusal.role, obs)
+        yield (
+            DEGRADES if needed else NOTE,
+            refusal.object,
+            f"the destination refuses it: {refusal.reason}"
+            + ("" if needed else " (nothing in this database needs that role)"),
+            "mend what the reason names: a role or a membership is then made by itself; for what"
+            " else a role lacks, the problem role_conflicts has the SQL",
+        )
 
 
 @check("destination", NOTE, before=True)
@@ -345,6 +362,7 @@ CHECKS: tuple[Check, ...] = (
     unsupported_extensions,
     scheduled_jobs,
     role_conflicts,
+    roles_refused,
     common_passwords,
     role_collisions,
     connection_limit,

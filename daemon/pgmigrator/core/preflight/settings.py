@@ -25,6 +25,7 @@ from pgmigrator.core.preflight.finding import (
 )
 from pgmigrator.core.preloads import first_load
 from pgmigrator.core.text import CARRIED_TEXT, OWN_ROLE
+from pgmigrator.core.ties import concerns
 
 #: a destination of this version hands the options of a subscription's conninfo to the source
 OPTIONS_HONOURED_VERSION_NUM = 180002
@@ -171,7 +172,7 @@ def _for_our_role(user: str, database: str, name: str, value: str) -> str:
     return f"ALTER ROLE {role} IN DATABASE {where} SET {name} = {value};"
 
 
-@check("destination", BLOCKS, DEGRADES)
+@check("destination", BLOCKS, DEGRADES, NOTE)
 def preload_libraries(obs: Observation) -> Iterator[Found]:
     """The destination has the libraries that settings of roles and databases load at each login."""
     for preload in conditions_here(obs).preloads if not ended(obs) else ():
@@ -180,8 +181,9 @@ def preload_libraries(obs: Observation) -> Iterator[Found]:
         refusal = obs.logins.get(preload.login, obs.destination_error or "it was not tried yet")
         if refusal is not None:
             name = preload.setting.partition("=")[0]
+            needed = not preload.role or concerns(preload.role, obs)
             yield (
-                blocks_at_first(obs),
+                blocks_at_first(obs) if needed else NOTE,
                 f"{name} of {preload.object}",
                 f"with it, the destination would refuse each login that it is for: {refusal}",
                 "install the library on the destination's server; or, if nothing needs it, on the"
@@ -189,7 +191,7 @@ def preload_libraries(obs: Observation) -> Iterator[Found]:
             )
 
 
-@check("destination", DEGRADES)
+@check("destination", DEGRADES, NOTE)
 def unknown_settings(obs: Observation) -> Iterator[Found]:
     """The destination knows the settings that roles and databases of the source have."""
     known = {each.object for each in conditions_there(obs).setting_names}
@@ -199,7 +201,7 @@ def unknown_settings(obs: Observation) -> Iterator[Found]:
         comes = stored.role not in own and stored.object not in accepted
         if comes and stored.name.lower() not in known:
             yield (
-                DEGRADES,
+                DEGRADES if not stored.role or concerns(stored.role, obs) else NOTE,
                 f"{stored.name} of {stored.object}",
                 "the destination's version has no such setting, and refuses it",
                 f"if nothing needs it any more, on the source: ALTER {stored.object} RESET"

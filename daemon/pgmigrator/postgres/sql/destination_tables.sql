@@ -6,6 +6,7 @@ SELECT n.nspname::text AS schema, c.relname::text AS name,
        wn.nspname::text AS root_schema, w.relname::text AS root_name,
        coalesce(r.srsubstate::text, '') AS state,
        CASE WHEN r.srsubstate = 'r' THEN (r.srsublsn - '0/0')::bigint END AS synchronized_lsn,
+       coalesce(k.pid, 0) AS worker,
        coalesce(p.tuples_processed, 0) AS copied_rows,
        coalesce(p.bytes_processed, 0) AS copied_bytes,
        c.reltuples = 0 OR EXISTS (SELECT FROM pg_statistic WHERE starelid = c.oid)
@@ -21,6 +22,7 @@ SELECT n.nspname::text AS schema, c.relname::text AS name,
   LEFT JOIN pg_class w ON w.oid = i.inhparent
   LEFT JOIN pg_namespace wn ON wn.oid = w.relnamespace
   LEFT JOIN pg_subscription_rel r ON r.srrelid = c.oid AND r.srsubid = %(subscription_oid)s
+  LEFT JOIN pg_stat_subscription k ON k.relid = c.oid AND k.subid = %(subscription_oid)s
   LEFT JOIN pg_stat_progress_copy p ON p.relid = c.oid AND p.command = 'COPY FROM'
  WHERE c.relkind = 'r' AND c.relpersistence = 'p'
    AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgmigrator')
