@@ -260,6 +260,40 @@ async def test_a_failing_object_is_named_and_the_rest_goes_on(rich: Ends) -> Non
     assert sorted(different) == ["index", "inventory", "owner", "owner"]
 
 
+@pytest.mark.parametrize("created", [True, False], ids=["created", "adopted"])
+async def test_column_options_that_no_other_server_takes_are_left_out(
+    ends: Ends, created: bool
+) -> None:
+    ends.on_source(
+        "CREATE TABLE a (id int PRIMARY KEY, b text)",
+        "CREATE TABLE other (id int PRIMARY KEY, b text)",
+        "ALTER TABLE a ALTER COLUMN b SET (n_distinct = 5)",
+        "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE TABLE p_1 PARTITION OF p FOR VALUES FROM (1) TO (9)",
+        "CREATE MATERIALIZED VIEW m AS SELECT * FROM a",
+        # as 15.20 and its siblings keep books; and what only a server of another make knows
+        """UPDATE pg_attribute SET attoptions = '{pg_attver=7}' || coalesce(attoptions, '{}')
+            WHERE attnum > 0 AND attrelid IN (SELECT oid FROM pg_class
+                                               WHERE relnamespace = 'public'::regnamespace
+                                                 AND relkind IN ('r', 'p', 'm'))""",
+        """UPDATE pg_attribute SET attoptions = '{foreign_to_it=1}'
+            WHERE attrelid = 'other'::regclass AND attnum > 0""",
+    )
+    ((thing, reason),) = await ends.schema(created=created)
+    assert thing == "column option foreign_to_it of TABLE public other"
+    assert "ALTER TABLE public.other ALTER COLUMN ... RESET (foreign_to_it)" in reason
+    options = "SELECT attname, attoptions FROM pg_attribute WHERE attoptions IS NOT NULL"
+    found = ends.read(ends.destination, f"{options} AND attrelid >= 16384")
+    assert found == [("b", ["n_distinct=5"])]
+    assert await ends.rest() == ()
+    differing = [item for item in await ends.differences() if isinstance(item, SchemaItem)]
+    assert {item.kind for item in differing} == {"option"}
+    assert "pg_attver" not in str(differing)
+    ends.on_source("ALTER TABLE other ALTER COLUMN id RESET (foreign_to_it)")
+    ends.on_source("ALTER TABLE other ALTER COLUMN b RESET (foreign_to_it)")
+    assert await ends.differences() == []
+
+
 async def test_an_adopted_database_gets_all_or_nothing(rich: Ends) -> None:
     execute(rich.destination.dsn(rich.pair.database), "CREATE TYPE public.x AS ENUM ()")
     rich.on_source("CREATE TYPE public.x AS ENUM ()")
