@@ -708,6 +708,17 @@ def is_before(check: str) -> bool:
 
 
 SILENT: list[tuple[str, Observation, dict[str, object]]] = [
+    (
+        # the slots of ours that are made are no longer to come
+        "source_headroom",
+        FRESH,
+        {
+            SOURCE_SETTING + "max_replication_slots": "10",
+            "source.server.slots_used": 2,
+            "environment.source_databases": 2,
+            "environment.source_slots": 2,
+        },
+    ),
     ("common_passwords", FRESH, {"roles": Measured((NEW_ROLE,), NOW, 25)}),
     ("encoding_known", FRESH, {"source.database": change(database(), {"encoding": "LATIN1"})}),
     # what looks at what we ourselves use, or at what can no longer be helped, is silent later
