@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -154,12 +155,19 @@ class Target:
         """
         return Client(self.reader().base_url, self._token())
 
+    @property
+    def token_origin(self) -> str:
+        """Where the token comes from: for a refusal, which never shows the token itself."""
+        return TOKEN_VARIABLE if self.token_file is None else f"the file {self.token_file}"
+
     def _token(self) -> str:
         if self.token_file is not None:
             return _read_token(self.token_file)
         token = _with_hint("--token-file", lambda: http_settings(os.environ)).control_token
         if token is None:
-            raise SettingsError(f"{TOKEN_VARIABLE}: is not set; set it, or give --token-file")
+            raise SettingsError(
+                f"{TOKEN_VARIABLE}: is not set; set it to that of the daemon, or give --token-file"
+            )
         return token.get_secret_value()
 
 
@@ -329,6 +337,8 @@ def _command(verb: Verb, mapping: str, target: Target, body: dict[str, Any]) -> 
     answer = target.commander().post(path, body, timeout_seconds)
     document = answer.document()
     if "outcome" not in document:
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            click.echo(f"refused: the token of this command is from {target.token_origin}", err=True)
         return _refused(answer)
     click.echo(document["message"], err=answer.status >= 400)
     details = [grid for grid in of_outcome(document) if grid.rows]

@@ -230,7 +230,12 @@ the source means to lose those writes or to carry them over by hand. Prefer to r
 def refused(facts: Facts) -> str:
     """What each refusal means."""
     rows = (
-        ("`401`", "1", "The token is missing or wrong: look at `TOKEN_FILE`."),
+        (
+            "`401`",
+            "1",
+            "No token was given, or another one than the daemon's (the answer says which): look at"
+            " `TOKEN_FILE`.",
+        ),
         ("`403`", "1", "No token is configured: set `PGMIGRATOR_HTTP__CONTROL_TOKEN`, restart."),
         (
             "`404`",
