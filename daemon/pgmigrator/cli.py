@@ -32,8 +32,8 @@ from pgmigrator.surface.client import (
 )
 from pgmigrator.surface.parameters import TIMEOUT_DEFAULT_SECONDS, TIMEOUT_MAX_SECONDS
 from pgmigrator.surface.status_text import of_outcome
-from pgmigrator.surface.status_view import UnknownDatabase, grids, is_green, narrowed
-from pgmigrator.surface.terminal import rendered, show
+from pgmigrator.surface.status_view import UnknownDatabase, is_green, narrowed, parts
+from pgmigrator.surface.terminal import show, watched
 
 EXIT_REFUSED = 1
 EXIT_NO_ANSWER = 2
@@ -235,7 +235,7 @@ def status(mapping: str | None, as_json: bool, watch: bool, **target: Any) -> in
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        show(grids(document), _console())
+        show(parts(document), _console())
     return 0 if is_green(document) else EXIT_REFUSED
 
 
@@ -338,12 +338,11 @@ def _command(verb: Verb, mapping: str, target: Target, body: dict[str, Any]) -> 
     document = answer.document()
     if "outcome" not in document:
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            click.echo(f"refused: the token of this command is from {target.token_origin}", err=True)
+            click.echo(f"the token of this command is from {target.token_origin}", err=True)
         return _refused(answer)
     click.echo(document["message"], err=answer.status >= 400)
-    details = [grid for grid in of_outcome(document) if grid.rows]
-    if details:
-        show(details, _console())
+    if document["drains"] or document["blocking"]:
+        show(of_outcome(document), _console())
     return exit_status(answer)
 
 
@@ -364,7 +363,7 @@ def _watch(client: Client, mapping: str | None, databases: tuple[str, ...]) -> i
             else:
                 if answer.status != 200:
                     return _refused(answer)
-                live.update(rendered(grids(narrowed(answer.document(), databases))), refresh=True)
+                live.update(watched(parts(narrowed(answer.document(), databases))), refresh=True)
             time.sleep(WATCH_INTERVAL_SECONDS)
 
 

@@ -145,7 +145,7 @@ def test_the_text_is_aligned_and_harmless() -> None:
 
 def test_the_text_says_why_a_server_does_not_answer() -> None:
     text = status_text.aligned(status_text.of_status(status.status(report(mapping(database())))))
-    assert "destination  pg18      -            no route" in text
+    assert "orders: destination pg18 (last answer: none)\n    no route\n" in text
 
 
 def test_every_document_has_a_text() -> None:

@@ -86,7 +86,7 @@ def _authorize(request: web.Request, token: str | None) -> None:
     if scheme.lower() == "bearer" and given:
         said = (
             "a token was given, but it is not the daemon's: it differs from the"
-            f" {TOKEN_VARIABLE} that the daemon was started with. Use that one (a token that is made"
+            f" {TOKEN_VARIABLE} that the daemon was started with. Use that one (one that is made"
             " anew in each terminal is another one each time), or restart the daemon with yours"
         )
     else:
