@@ -127,6 +127,10 @@ def test_idle_clients_alone_can_be_accepted() -> None:
     writers = Writers(sessions=tuple(busy), prepared=("it's",))
     assert len(list(who_can_write(writers, allow_idle=False))) == 5
     accepted = list(who_can_write(writers, allow_idle=True))
+    # who is not accepted is missing for a proof: not named a second time
+    assert list(what_is_not_covered(PROOF, writers, frozenset(), allow_idle=False)) == []
+    [said] = what_is_not_covered(PROOF, writers, frozenset(), allow_idle=True)
+    assert "pid 7" in said
     assert len(accepted) == 4
     assert "pg_terminate_backend(7)" in accepted[0]
     assert "ROLLBACK PREPARED 'it''s';" in accepted[3]

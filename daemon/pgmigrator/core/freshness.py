@@ -64,7 +64,9 @@ def _settling(database: DatabaseReport, now: float) -> DatabaseReport:
     if database.blocking:
         return replace(database, stable_at=None)
     left = max(math.ceil(database.stable_at - now), 0)
-    return replace(database, reason=f"every gate passes, and must go on to for {left} s more")
+    return replace(
+        database, reason=f"every gate passes; the light goes on if they still do in {left} s"
+    )
 
 
 def _gate(gate: GateResult, now: float) -> GateResult:

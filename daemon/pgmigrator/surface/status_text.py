@@ -248,12 +248,21 @@ def _mappings(mappings: Sequence[MappingDocument]) -> Grid:
                 _server(each["source"]),
                 _server(each["destination"]),
                 each["lease"],
-                each["observed_at"],
+                _moment(each["observed_at"]),
             )
             for each in mappings
         ),
         tuple(_PHASE_MARKS.get(each["phase"], "") for each in mappings),
     )
+
+
+def _moment(instant: str) -> str:
+    """Write an instant to the second, in two words that a narrow column may part.
+
+    >>> _moment("2026-12-01T03:48:28.109Z")
+    '2026-12-01 03:48:28Z'
+    """
+    return instant[:19].replace("T", " ") + "Z"
 
 
 def _server(server: ServerDocument) -> str:
@@ -312,7 +321,7 @@ def _copied(database: DatabaseDocument) -> str:
 
 def _doing(pairs: Sequence[tuple[str, DatabaseDocument]]) -> Listing:
     return Listing(
-        "What they do",
+        "What goes on",
         listed(
             (f"{mapping}/{each['name']}", Entry(each["phase"], each["reason"]))
             for mapping, each in pairs

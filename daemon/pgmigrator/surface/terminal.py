@@ -6,6 +6,8 @@ terminal itself wraps a line that is too long, and copying gives it whole.
 
 from collections.abc import Sequence
 
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -21,6 +23,9 @@ from pgmigrator.surface.status_text import (
     aligned,
     filled,
 )
+
+#: a longer word may be broken
+WORD_MAX = 20
 
 _STYLES = {"good": "green", "bad": "red", "unknown": "bright_black"}
 
@@ -39,14 +44,18 @@ def show(parts: Sequence[Part], console: Console) -> None:
             continue
         console.print(_title(part))
         for entry in part.entries:
-            console.print(_head(entry), soft_wrap=True)
-            for line in lines(entry.reason):
-                if line.statement:
-                    _print_whole(line, console)
-                else:
-                    console.print(_wrapped(line.text))
-            for line in entry.fix_lines():
-                _print_whole(line, console)
+            _show(entry, console)
+
+
+def _show(entry: Entry, console: Console) -> None:
+    console.print(_head(entry), soft_wrap=True)
+    for line in lines(entry.reason):
+        if line.statement:
+            _print_whole(line, console)
+        else:
+            console.print(_wrapped(line.text))
+    for line in entry.fix_lines():
+        _print_whole(line, console)
 
 
 def watched(parts: Sequence[Part]) -> Group:
@@ -84,9 +93,12 @@ def _print_whole(line: Line, console: Console) -> None:
 
 
 def _table(grid: Grid) -> Table:
-    table = Table(title=grid.title, title_justify="left", title_style="bold")
-    for name in grid.header:
-        table.add_column(name, overflow="fold")
+    table = Table(title=grid.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for name, *cells in zip(grid.header, *grid.rows, strict=True):
+        # narrow terminals break lines between words
+        words = [word for text in (name, *cells) for word in text.split()]
+        longest = min(max(map(cell_len, words)), WORD_MAX)
+        table.add_column(name, overflow="fold", min_width=longest)
     marks = grid.marks or ("",) * len(grid.rows)
     for row, mark in zip(grid.rows, marks, strict=True):
         table.add_row(*map(Text, row), style=_STYLES.get(mark))

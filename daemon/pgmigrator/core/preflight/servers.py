@@ -294,8 +294,9 @@ def client_programs(obs: Observation) -> Iterator[Found]:
     major = obs.environment.pg_dump_major
     need = destination_server(obs).version_num // 10000
     fix = (
-        f"install PostgreSQL {need}'s client programs beside the daemon, or name their folder in"
-        " PGMIGRATOR_POSTGRES_BIN_DIR"
+        f"install PostgreSQL {need}'s client programs beside the daemon (postgresql-client-{need}"
+        f" on Debian and Ubuntu, postgresql{need} on Red Hat, from postgresql.org/download), or"
+        " name their folder in PGMIGRATOR_POSTGRES_BIN_DIR"
     )
     if major is None:
         yield BLOCKS, "pg_dump", "it was not found", fix
