@@ -36,7 +36,7 @@ def test_many_databases_are_counted() -> None:
 
 
 def test_the_summary_counts_each_finding_once() -> None:
-    assert summary(FOUND) == "1 block, 1 degrade, 0 notes; no findings: orders/c"
+    assert summary(FOUND) == "1 block, 1 degrade, 0 to note; no findings: orders/c"
 
 
 def test_machines_find_them_by_database() -> None:

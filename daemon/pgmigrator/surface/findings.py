@@ -19,7 +19,7 @@ WEIGHTS = (
         "degrade",
         "Degrades: begins without it, but the light stays off",
     ),
-    (Severity.NOTE, "", "notes", "Notes: know them before the cutover"),
+    (Severity.NOTE, "", "to note", "Notes: know them before the cutover"),
 )
 Found = Mapping[str, Sequence[Problem]]
 
@@ -52,10 +52,8 @@ def listings(found: Found) -> list[Listing]:
 def summary(found: Found) -> str:
     """Say in one line how many findings there are of each weight."""
     every = {problem for problems in found.values() for problem in problems}
-    counts = [
-        f"{sum(problem.severity is severity for problem in every)} {word}"
-        for severity, _, word, _ in WEIGHTS
-    ]
+    weights = [problem.severity for problem in every]
+    counts = [f"{weights.count(severity)} {word}" for severity, _, word, _ in WEIGHTS]
     clean = [name for name, problems in found.items() if not problems]
     without = f"; no findings: {some(clean)}" if clean else ""
     return f"{', '.join(counts)}{without}"

@@ -168,12 +168,15 @@ def of_outcome(document: OutcomeDocument) -> list[Part]:
         # what a proof lacks is what stands against it: said once
         Listing(
             "What stands against it",
-            tuple(
-                Entry(
-                    f"{b['database']}: {b['object']} ({b['status']})",
-                    b["reason"],
-                    b["fix"],
-                    _MARKS.get(b["status"], ""),
+            listed(
+                (
+                    b["database"],
+                    Entry(
+                        f"{b['object']} ({b['status']})",
+                        b["reason"],
+                        b["fix"],
+                        _MARKS.get(b["status"], ""),
+                    ),
                 )
                 for b in document["blocking"]
             ),
@@ -304,12 +307,17 @@ def _databases(pairs: Sequence[tuple[str, DatabaseDocument]]) -> Grid:
                 size(each["replication"]["lag_bytes"]),
                 each["replication"]["lag_seconds"],
                 _copied(each),
-                f"{len(each['gates']) - len(each['blocking'])}/{len(each['gates'])}",
+                _passed(each),
             )
             for mapping, each in pairs
         ),
         tuple(_PHASE_MARKS.get(each["phase"], "") for _, each in pairs),
     )
+
+
+def _passed(database: DatabaseDocument) -> str:
+    gates = len(database["gates"])
+    return f"{gates - len(database['blocking'])}/{gates}" if gates else _UNKNOWN
 
 
 def _copied(database: DatabaseDocument) -> str:
