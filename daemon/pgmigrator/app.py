@@ -42,7 +42,7 @@ def check(settings: Settings, databases: tuple[str, ...], as_json: bool) -> int:
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     else:
         if any(found.values()):
-            show(findings.grids(found), Console(highlight=False))
+            show(findings.listings(found), Console(highlight=False))
         sys.stdout.write(findings.summary(found) + "\n")
     blocks = any(p.severity is Severity.BLOCKS for each in found.values() for p in each)
     return 1 if blocks else 0

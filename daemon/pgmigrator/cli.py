@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,8 +32,8 @@ from pgmigrator.surface.client import (
 )
 from pgmigrator.surface.parameters import TIMEOUT_DEFAULT_SECONDS, TIMEOUT_MAX_SECONDS
 from pgmigrator.surface.status_text import of_outcome
-from pgmigrator.surface.status_view import UnknownDatabase, grids, is_green, narrowed
-from pgmigrator.surface.terminal import rendered, show
+from pgmigrator.surface.status_view import UnknownDatabase, is_green, narrowed, parts
+from pgmigrator.surface.terminal import show, watched
 
 EXIT_REFUSED = 1
 EXIT_NO_ANSWER = 2
@@ -154,12 +155,19 @@ class Target:
         """
         return Client(self.reader().base_url, self._token())
 
+    @property
+    def token_origin(self) -> str:
+        """Where the token comes from: for a refusal, which never shows the token itself."""
+        return TOKEN_VARIABLE if self.token_file is None else f"the file {self.token_file}"
+
     def _token(self) -> str:
         if self.token_file is not None:
             return _read_token(self.token_file)
         token = _with_hint("--token-file", lambda: http_settings(os.environ)).control_token
         if token is None:
-            raise SettingsError(f"{TOKEN_VARIABLE}: is not set; set it, or give --token-file")
+            raise SettingsError(
+                f"{TOKEN_VARIABLE}: is not set; set it to that of the daemon, or give --token-file"
+            )
         return token.get_secret_value()
 
 
@@ -227,7 +235,7 @@ def status(mapping: str | None, as_json: bool, watch: bool, **target: Any) -> in
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        show(grids(document), _console())
+        show(parts(document), _console())
     return 0 if is_green(document) else EXIT_REFUSED
 
 
@@ -329,11 +337,12 @@ def _command(verb: Verb, mapping: str, target: Target, body: dict[str, Any]) -> 
     answer = target.commander().post(path, body, timeout_seconds)
     document = answer.document()
     if "outcome" not in document:
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            click.echo(f"the token of this command is from {target.token_origin}", err=True)
         return _refused(answer)
     click.echo(document["message"], err=answer.status >= 400)
-    details = [grid for grid in of_outcome(document) if grid.rows]
-    if details:
-        show(details, _console())
+    if document["drains"] or document["blocking"]:
+        show(of_outcome(document), _console())
     return exit_status(answer)
 
 
@@ -354,7 +363,7 @@ def _watch(client: Client, mapping: str | None, databases: tuple[str, ...]) -> i
             else:
                 if answer.status != 200:
                     return _refused(answer)
-                live.update(rendered(grids(narrowed(answer.document(), databases))), refresh=True)
+                live.update(watched(parts(narrowed(answer.document(), databases))), refresh=True)
             time.sleep(WATCH_INTERVAL_SECONDS)
 
 

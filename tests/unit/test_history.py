@@ -229,6 +229,14 @@ def lit(*ticks: tuple[float, bool], phase: Phase = Phase.CATCHING_UP) -> History
     return found
 
 
+def test_the_end_of_the_stable_time_is_known_while_the_light_waits_for_it() -> None:
+    waiting = lit((0, True), (5, True))
+    assert h.stable_at(waiting, at(5)) == at(0).at + at(0).policy.stable_seconds
+    for found in (lit(*((s, True) for s in range(0, 31, 10))), lit((0, True), (5, False)), lit()):
+        assert h.stable_at(found, at(5)) is None
+    assert h.stable_at(lit((0, True), phase=Phase.SWITCHED), at(5)) is None
+
+
 @pytest.mark.parametrize(
     ("ticks", "ready"),
     [

@@ -740,6 +740,17 @@ def is_before(check: str) -> bool:
 
 
 SILENT: list[tuple[str, Observation, dict[str, object]]] = [
+    (
+        # the slots of ours that are made are no longer to come
+        "source_headroom",
+        FRESH,
+        {
+            SOURCE_SETTING + "max_replication_slots": "10",
+            "source.server.slots_used": 2,
+            "environment.source_databases": 2,
+            "environment.source_slots": 2,
+        },
+    ),
     ("common_passwords", FRESH, {"roles": Measured((NEW_ROLE,), NOW, 25)}),
     ("roles_refused", SWITCHED, REFUSED),
     ("copy_fails", SWITCHED, FAILED),

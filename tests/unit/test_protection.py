@@ -23,7 +23,7 @@ PROTECTING = (a.DropSlot(), a.DropFromPublication(((101, builders.ORDERS),)))
 def runner(*, held: bool, lost_to_silence: bool = False) -> MappingRunner:
     made = build.runners(load(SETTINGS), build.Hooks())["orders"]
     made.lease = cast(Any, SimpleNamespace(held=held, lost_to_silence=lost_to_silence))
-    made._neighbours.announce("orders", frozenset(), frozenset(), None, RolePolicy())
+    made._neighbours.announce("orders", frozenset(), frozenset(), frozenset(), None, RolePolicy())
     return made
 
 
@@ -65,3 +65,11 @@ def test_complete_needs_a_source_that_was_read(changes: dict[str, object], block
     found = _against(unit(obs), obs.marker)
     assert bool(found) == blocks
     assert all(obs.source_error in blocker.reason for blocker in found)
+
+
+def test_a_slot_that_is_made_counts_as_made() -> None:
+    made = runner(held=True)
+    with_slot = builders.change(builders.fresh(), {"source.slot": builders.slot()})
+    made._announce([builders.change(with_slot, {"database": "other"}), builders.streaming()])
+    shared = made._neighbours.environment("orders")
+    assert (shared.source_databases, shared.source_slots) == (1, 1)

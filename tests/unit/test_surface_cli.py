@@ -152,12 +152,20 @@ async def test_a_wrong_token_is_a_refusal(
 ) -> None:
     daemon.token_file.write_text("guess")
     assert await daemon.command("drain", "orders") == 1
-    assert "guess" not in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"the token of this command is from the file {daemon.token_file}" in error
+    assert "it is not the daemon's" in error
+    assert not any(token in error for token in ("guess", TOKEN))
 
 
 async def test_the_token_comes_from_the_settings(
-    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("PGMIGRATOR_HTTP__CONTROL_TOKEN", "freshly-made")
+    assert await daemon.run("drain", "orders") == 1
+    error = capsys.readouterr().err
+    assert "the token of this command is from PGMIGRATOR_HTTP__CONTROL_TOKEN" in error
+    assert "freshly-made" not in error
     monkeypatch.setenv("PGMIGRATOR_HTTP__CONTROL_TOKEN", TOKEN)
     assert await daemon.run("drain", "orders") == 0
 

@@ -1,7 +1,7 @@
 """Findings of many databases: people read each once, machines find them by database."""
 
 from pgmigrator.core.model import Problem, Severity
-from pgmigrator.surface.findings import document, grids, summary
+from pgmigrator.surface.findings import document, listings, summary
 
 WAL = Problem(
     check="logical_wal",
@@ -20,20 +20,23 @@ HEAP = Problem(
 FOUND = {"orders/a": [WAL], "orders/b": [HEAP, WAL], "orders/c": []}
 
 
-def test_each_finding_is_one_row_below_its_weight() -> None:
-    blocks, degrades = grids(FOUND)
-    assert [blocks.title.split(":")[0], degrades.title.split(":")[0]] == ["Blocks", "Degrades"]
-    assert blocks.rows == (("orders/a, orders/b", "source", WAL.reason, WAL.fix, "logical_wal"),)
-    assert [row[0] for row in degrades.rows] == ["orders/b"]
+def test_each_finding_is_said_once_below_its_weight() -> None:
+    blocks, degrades, notes = listings(FOUND)
+    assert [each.title.split(":")[0] for each in (blocks, degrades)] == ["Blocks", "Degrades"]
+    (found,) = blocks.entries
+    assert found.head == "orders/a, orders/b: source (logical_wal)"
+    assert (found.reason, found.fix) == (WAL.reason, WAL.fix)
+    assert [entry.head.split(":")[0] for entry in degrades.entries] == ["orders/b"]
+    assert notes.entries == ()
 
 
 def test_many_databases_are_counted() -> None:
-    (blocks,) = grids({f"orders/{n}": [WAL] for n in range(9)})
-    assert blocks.rows[0][0] == "orders/0, orders/1, orders/2 and 6 more"
+    blocks, *_ = listings({f"orders/{n}": [WAL] for n in range(9)})
+    assert blocks.entries[0].head.startswith("orders/0, orders/1, orders/2 and 6 more: ")
 
 
 def test_the_summary_counts_each_finding_once() -> None:
-    assert summary(FOUND) == "1 block, 1 degrade, 0 notes; no findings: orders/c"
+    assert summary(FOUND) == "1 block, 1 degrade, 0 to note; no findings: orders/c"
 
 
 def test_machines_find_them_by_database() -> None:

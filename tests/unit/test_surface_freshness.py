@@ -55,3 +55,19 @@ def test_a_light_without_gates_is_off() -> None:
 
 def test_freshness_never_turns_a_light_on() -> None:
     assert not fresh(report(mapping(database(ready=False))), NOW).mappings[0].ready
+
+
+def test_gates_that_all_pass_say_for_how_long_they_must_go_on() -> None:
+    passing = replace(
+        database(), phase=Phase.CATCHING_UP, ready=False, ready_since=None, stable_at=NOW + 10.2
+    )
+    shown = mapping(passing)
+    (now,), (later,), (stale,) = (
+        fresh(report(shown), NOW + seconds).mappings[0].databases for seconds in (0, 11, 20)
+    )
+    assert now.reason == "every gate passes; the light goes on if they still do in 11 s"
+    assert later.reason.endswith("in 0 s")
+    assert now.stable_at == NOW + 10.2
+    # none of them passes any more: nothing is foretold
+    assert stale.stable_at is None
+    assert stale.reason == passing.reason

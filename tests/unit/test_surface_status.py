@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from pgmigrator.core.commands import Blocker, Command, Outcome, OutcomeStatus, Verb
+from pgmigrator.core.freshness import fresh
+from pgmigrator.core.model import Phase
 from pgmigrator.core.names import TableName
 from pgmigrator.core.report import CopyProgress, GateStatus, Replication, TableState
 from pgmigrator.surface import status, status_text
 from tests.unit.surface_samples import (
     NOW,
+    PROOF,
     database,
     gate,
     mapping,
@@ -145,7 +149,7 @@ def test_the_text_is_aligned_and_harmless() -> None:
 
 def test_the_text_says_why_a_server_does_not_answer() -> None:
     text = status_text.aligned(status_text.of_status(status.status(report(mapping(database())))))
-    assert "destination  pg18      -            no route" in text
+    assert "orders: destination pg18 (last answer: none)\n    no route\n" in text
 
 
 def test_every_document_has_a_text() -> None:
@@ -164,3 +168,41 @@ def test_progress_before_the_first_estimate_is_unknown() -> None:
     document = status.database_status(replace(database(), copy=copy))
     assert document["copy"] is not None
     assert document["copy"]["eta"] is None
+
+
+def test_a_light_that_waits_for_the_stable_time_says_until_when() -> None:
+    passing = replace(
+        database(), phase=Phase.CATCHING_UP, ready=False, ready_since=None, stable_at=NOW + 10
+    )
+    shown = fresh(report(mapping(passing)), NOW)
+    (one,) = status.cutover(shown.mappings[0])["databases"]
+    two = status.database_status(shown.mappings[0].databases[0])
+    assert one["stable_at"] == two["stable_at"] == status.instant(NOW + 10)
+    assert "in 10 s" in one["reason"]
+    text = status_text.aligned(status_text.of_status(status.status(shown)))
+    assert "the light goes on if they still do in 10 s" in text
+
+
+def test_numbers_for_people_are_round() -> None:
+    odd = replace(database(), replication=Replication(lag_bytes=1, lag_seconds=0.8132728079999652))
+    document = status.database_status(odd)
+    assert document["replication"]["lag_seconds"] == 0.813
+    text = status_text.aligned(status_text.of_database("orders", document))
+    assert "0.8 " in text
+    assert "0.81" not in text
+    proof = status.drain(replace(PROOF, duration_seconds=0.2768220259999))
+    assert proof["duration_seconds"] == 0.277
+
+
+def test_what_a_proof_lacks_is_said_once() -> None:
+    who = "can still write: pid 7; end it on the source: SELECT pg_terminate_backend(7);"
+    lacking = replace(PROOF, proved=False, missing=(who,))
+    blocker = Blocker(database="shop", object="drain", status="fail", reason=who)
+    refused = Outcome(
+        status=OutcomeStatus.CONFLICT, message="not", blocking=(blocker,), drains=(lacking,)
+    )
+    document = status.outcome(Command(verb=Verb.DRAIN, mapping="orders"), refused)
+    text = status_text.aligned(status_text.of_outcome(document))
+    assert text.count("pid 7") == 1
+    assert "\n    SELECT pg_terminate_backend(7);\n" in text
+    assert "unlogged table x" in text

@@ -92,13 +92,14 @@ def who_can_write(writers: Writers, *, allow_idle: bool) -> Iterator[str]:
     for session in writers.sessions:
         if not (allow_idle and session.idle):
             yield (
-                f"can still write: {session}; end it: SELECT pg_terminate_backend({session.pid});"
+                f"can still write: {session};"
+                f" end it on the source: SELECT pg_terminate_backend({session.pid});"
             )
     for gid in writers.prepared:
         literal = "'" + gid.replace("'", "''") + "'"
         yield (
             f"prepared transaction {literal} can still commit;"
-            f" end it: ROLLBACK PREPARED {literal}; or COMMIT PREPARED {literal};"
+            f" end it on the source: ROLLBACK PREPARED {literal}; or COMMIT PREPARED {literal};"
         )
 
 
@@ -133,14 +134,16 @@ def sequences_behind(source: Iterable[Sequence], destination: Iterable[Sequence]
 
 
 def what_is_not_covered(
-    evidence: Evidence, writers: Writers, excluded: frozenset[TableName]
+    evidence: Evidence, writers: Writers, excluded: frozenset[TableName], *, allow_idle: bool
 ) -> Iterator[str]:
     """Say what a proof is silent about."""
-    if idle := [session for session in writers.sessions if session.idle]:
+    # those that are not accepted are missing for a proof, and named there
+    idle = [session for session in writers.sessions if session.idle] if allow_idle else []
+    if idle:
         yield f"idle sessions stay connected, so it holds up to its LSN only: {_some(idle)}"
     if left := sorted(excluded & evidence.source_tables.keys()):
         yield f"tables that are excluded: {_some(left)}"
-    if evidence.by_inserts and any(session.idle for session in writers.sessions):
+    if evidence.by_inserts and idle:
         yield (
             "updates and deletes of idle sessions that PostgreSQL has not counted yet (up to a"
             f" minute), in tables replicated by their inserts alone: {_some(evidence.by_inserts)}"

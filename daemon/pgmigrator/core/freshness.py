@@ -4,6 +4,7 @@ Everything that shows a report (`/status`, `/cutover`, `/metrics`, the guide) sh
 `fresh`, so that they agree at every moment, also when the daemon hangs but still serves.
 """
 
+import math
 from dataclasses import replace
 
 from pgmigrator.core.model import Phase
@@ -40,7 +41,7 @@ def _mapping(mapping: MappingReport, now: float) -> MappingReport:
 
 def _database(database: DatabaseReport, now: float) -> DatabaseReport:
     gates = tuple(_gate(gate, now) for gate in database.gates)
-    changed = replace(database, gates=gates)
+    changed = _settling(replace(database, gates=gates), now)
     if not database.ready or (gates and not changed.blocking):
         return changed
     since = min((_expiry(gate, now) for gate in changed.blocking), default=database.observed_at)
@@ -54,6 +55,18 @@ def _database(database: DatabaseReport, now: float) -> DatabaseReport:
     if database.phase is not Phase.READY:
         return off
     return replace(off, phase=Phase.CATCHING_UP, phase_since=since)
+
+
+def _settling(database: DatabaseReport, now: float) -> DatabaseReport:
+    """Say how long gates that all pass must go on to do so."""
+    if database.stable_at is None:
+        return database
+    if database.blocking:
+        return replace(database, stable_at=None)
+    left = max(math.ceil(database.stable_at - now), 0)
+    return replace(
+        database, reason=f"every gate passes; the light goes on if they still do in {left} s"
+    )
 
 
 def _gate(gate: GateResult, now: float) -> GateResult:

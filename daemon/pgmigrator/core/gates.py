@@ -58,7 +58,8 @@ def _judged(good: bool, passed: str, failed: str, fix: str = "") -> Verdict:
 
 def _limited(value: float, limit: float, unit: str, fix: str) -> Verdict:
     good = value <= limit
-    reason = f"{value:g} {unit} of at most {limit:g}"
+    digits = 1 if unit == "seconds" else 0
+    reason = f"{value:,.{digits}f} {unit} of at most {limit:,.{digits}f}"
     return Verdict(PASS if good else FAIL, reason, "" if good else fix, value, limit, unit)
 
 

@@ -262,6 +262,16 @@ def conclude(
     )
 
 
+def stable_at(history: History, obs: Observation) -> float | None:
+    """Return when the light goes on if every gate goes on to pass (epoch seconds).
+
+    None: it is on, or some gate does not pass.
+    """
+    if history.phase is not Phase.CATCHING_UP or history.passing_since is None:
+        return None
+    return history.passing_since + obs.policy.stable_seconds
+
+
 def lost_sight(history: History, obs: Observation) -> History:
     """Settle this tick for a database of which nothing could be worked out."""
     return conclude(history, Phase.UNKNOWN, all_pass=False, problems=(), obs=obs)

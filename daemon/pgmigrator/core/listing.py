@@ -6,6 +6,11 @@ from dataclasses import dataclass, replace
 from pgmigrator.core.model import Observation, Phase, Problem, Severity
 from pgmigrator.core.names import quote_identifier
 
+#: what to look at when a server does not answer
+ADDRESS = (
+    "correct HOST, PORT, USER and PASSWORD of the instance (PGMIGRATOR_INSTANCES__<NAME>__...), and"
+    " pg_hba.conf there"
+)
 #: the source may be gone by then, and a database that is new there is none of the migration's
 _OVER = frozenset({Phase.SWITCHED, Phase.COMPLETED})
 
@@ -78,8 +83,15 @@ def problems(mapping: str, listing: Listing, phases: Collection[Phase]) -> tuple
     ]
     if phases and (not listing.error or _OVER.issuperset(phases)):
         return tuple(found)
-    reason = listing.error or "no database with objects in it was found on the source yet"
+    named = f"name the databases in {_variable(mapping, 'DATABASES')}"
+    if not listing.error:
+        reason = "no database with objects in it was found on the source yet"
+        fix = f"nothing, if they are still to come; or {named}"
+    else:
+        reason = listing.error
+        fix = f"make the source answer: {ADDRESS}"
     if phases:
+        fix += f"; or {named}"
         reason = f"the source's databases could not be listed, some may be missing: {reason}"
     found.append(
         Problem(
@@ -87,8 +99,7 @@ def problems(mapping: str, listing: Listing, phases: Collection[Phase]) -> tuple
             severity=Severity.BLOCKS,
             object=mapping,
             reason=reason,
-            fix="make the source answer; or name the databases in"
-            f" {_variable(mapping, 'DATABASES')}",
+            fix=fix,
         )
     )
     return tuple(found)

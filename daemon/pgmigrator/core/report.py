@@ -176,6 +176,9 @@ class DatabaseReport:
     ready_changed_at: float | None
     #: why it is in this phase, and what it does now
     reason: str
+    #: while every gate passes and the light is still off: when they will have for the stable time
+    #: (epoch seconds)
+    stable_at: float | None = None
     gates: tuple[GateResult, ...] = ()
     problems: tuple[OpenProblem, ...] = ()
     replication: Replication = Replication()

@@ -9,6 +9,7 @@ from pgmigrator.core.history import (
     History,
     open_problems,
     rate_per_second,
+    stable_at,
     wal_runway_seconds,
 )
 from pgmigrator.core.marker import Step
@@ -157,6 +158,7 @@ def report(summary: Summary) -> DatabaseReport:
     both = obs.source is not None and obs.destination is not None
     return replace(
         unsettled(obs, history, summary.reason),
+        stable_at=stable_at(history, obs),
         gates=summary.gates,
         problems=open_problems(history, summary.problems),
         replication=_replication(obs, history),

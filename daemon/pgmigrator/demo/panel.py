@@ -130,6 +130,7 @@ def _reasons(databases: Iterable[DatabaseDocument]) -> list[Text]:
         for database in databases
         for gate in waiting(database)
     ]
+    lines += [f"{each['name']}: {each['reason']}" for each in databases if each["stable_at"]]
     return [
         Text(line, style="bright_black", no_wrap=True, overflow="ellipsis")
         for line in lines[:REASONS_SHOWN]

@@ -110,7 +110,9 @@ def _of_database(before: DatabaseDocument | None, after: DatabaseDocument) -> It
 def _gates(database: DatabaseDocument) -> str:
     gates, lacking = database["gates"], waiting(database)
     passed = f"{len(gates) - len(lacking)} of {len(gates)} gates pass"
-    return passed + ("; not yet: " + ", ".join(gate["name"] for gate in lacking) if lacking else "")
+    if lacking:
+        return f"{passed}; not yet: " + ", ".join(gate["name"] for gate in lacking)
+    return passed + ("; not yet for the stable time" if database["stable_at"] else "")
 
 
 def problems(mapping: MappingDocument) -> list[ProblemDocument]:

@@ -152,7 +152,9 @@ async def prove(
         at=time.time(),
         duration_seconds=time.monotonic() - started,
         missing=tuple(missing),
-        not_covered=tuple(core.what_is_not_covered(evidence, everyone, excluded)),
+        not_covered=tuple(
+            core.what_is_not_covered(evidence, everyone, excluded, allow_idle=allow_idle)
+        ),
         sequences=synchronized,
     )
     at_switch = AtSwitch(

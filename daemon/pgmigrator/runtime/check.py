@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from pgmigrator.core.listing import ADDRESS
 from pgmigrator.core.model import Observation, Phase, Problem, Severity
 from pgmigrator.core.preflight import find_problems
 from pgmigrator.runtime import build
@@ -12,7 +13,6 @@ from pgmigrator.settings import Settings
 
 log = structlog.get_logger()
 
-_ADDRESS = "correct HOST, PORT, USER and PASSWORD of the instance, and pg_hba.conf there"
 #: a pooler refuses the settings that our sessions begin with
 _POOLER = "a pooler answers there: set HOST and PORT of the instance to those of the server itself"
 
@@ -80,7 +80,7 @@ def findings(obs: Observation) -> tuple[Problem, ...]:
             severity=Severity.BLOCKS,
             object=side,
             reason=error or "it was not read",
-            fix=_POOLER if "startup parameter" in error else _ADDRESS,
+            fix=_POOLER if "startup parameter" in error else ADDRESS,
         )
         for side, facts, error in (
             ("source", obs.source, obs.source_error),

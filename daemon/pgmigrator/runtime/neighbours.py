@@ -1,7 +1,7 @@
 """What the mappings of one daemon must know of each other: shared servers, colliding names."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from pgmigrator.core.model import Environment, RoleDifference
@@ -21,6 +21,7 @@ class Neighbours:
         self._settings = settings
         self._databases: dict[str, frozenset[str]] = {}
         self._pending: dict[str, frozenset[str]] = {}
+        self._with_slot: dict[str, frozenset[str]] = {}
         self._roles: dict[str, tuple[Roles | None, RolePolicy]] = {}
         self._programs: int | None = None
         self._programs_due = 0.0
@@ -30,15 +31,18 @@ class Neighbours:
         mapping: str,
         databases: frozenset[str],
         pending: frozenset[str],
+        with_slot: frozenset[str],
         roles: Roles | None,
         role_policy: RolePolicy,
     ) -> None:
         """Say which databases a mapping has, which are not subscribed yet, and its roles.
 
+        `with_slot` are those of the pending whose slot is there.
         Roles are None if they were not read, or the source's are no longer followed.
         """
         self._databases[mapping] = databases
         self._pending[mapping] = pending
+        self._with_slot[mapping] = with_slot
         self._roles[mapping] = roles, role_policy
 
     @property
@@ -50,8 +54,9 @@ class Neighbours:
         """Return what is shared by the databases of a mapping."""
         return Environment(
             pg_dump_major=self._pg_dump_major(),
-            source_databases=self._pending_on(mapping, "source"),
-            destination_databases=self._all_on(mapping, "destination"),
+            source_databases=self._count(self._pending, mapping, "source"),
+            source_slots=self._count(self._with_slot, mapping, "source"),
+            destination_databases=self._count(self._databases, mapping, "destination"),
             colliding_roles=tuple(self._colliding_roles(mapping)),
         )
 
@@ -78,11 +83,8 @@ class Neighbours:
             if other != mapping and database in self._databases.get(other, ())
         )
 
-    def _pending_on(self, mapping: str, side: str) -> int:
-        return sum(len(self._pending.get(m, ())) for m in self._sharing(mapping, side))
-
-    def _all_on(self, mapping: str, side: str) -> int:
-        return sum(len(self._databases.get(m, ())) for m in self._sharing(mapping, side))
+    def _count(self, announced: Mapping[str, frozenset[str]], mapping: str, side: str) -> int:
+        return sum(len(announced.get(m, ())) for m in self._sharing(mapping, side))
 
     def _sharing(self, mapping: str, side: str) -> list[str]:
         """Return the mappings whose instance on that side is the same server."""

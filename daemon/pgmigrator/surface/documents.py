@@ -147,6 +147,8 @@ class DatabaseDocument(TypedDict):
     observed_at: Instant
     ready: bool
     ready_since: Instant | None
+    #: while every gate passes and the light is off: when they will have for the stable time
+    stable_at: Instant | None
     blocking: list[str]
     gates: list[GateDocument]
     replication: ReplicationDocument
@@ -252,6 +254,8 @@ class CutoverDatabaseDocument(TypedDict):
     phase: Phase
     ready: bool
     since: Instant | None
+    #: while every gate passes and the light is off: when they will have for the stable time
+    stable_at: Instant | None
     reason: str
 
 

@@ -230,7 +230,12 @@ the source means to lose those writes or to carry them over by hand. Prefer to r
 def refused(facts: Facts) -> str:
     """What each refusal means."""
     rows = (
-        ("`401`", "1", "The token is missing or wrong: look at `TOKEN_FILE`."),
+        (
+            "`401`",
+            "1",
+            "No token was given, or another one than the daemon's (the answer says which): look at"
+            " `TOKEN_FILE`.",
+        ),
         ("`403`", "1", "No token is configured: set `PGMIGRATOR_HTTP__CONTROL_TOKEN`, restart."),
         (
             "`404`",
@@ -283,8 +288,9 @@ def _token(context: GuideContext) -> str:
             "bash", f"TOKEN_FILE={shlex.quote(context.token_file)}"
         )
     return (
-        "The control token is the value of `PGMIGRATOR_HTTP__CONTROL_TOKEN`. Type it into a file"
-        " that only you can read:\n\n" + _token_by_hand()
+        "The control token is the `PGMIGRATOR_HTTP__CONTROL_TOKEN` that the daemon was started"
+        " with. This takes it from your shell or asks for it, into a file for you alone:\n\n"
+        + _token_by_hand()
     )
 
 
@@ -293,6 +299,8 @@ def _token_by_hand() -> str:
         "bash",
         (
             "TOKEN_FILE=$(mktemp)",
-            'read -rsp "Control token: " TOKEN && printf %s "$TOKEN" > "$TOKEN_FILE"; unset TOKEN',
+            "TOKEN=$PGMIGRATOR_HTTP__CONTROL_TOKEN",
+            '[ "$TOKEN" ] || read -rsp "Control token: " TOKEN',
+            'printf %s "$TOKEN" > "$TOKEN_FILE"; unset TOKEN',
         ),
     )

@@ -120,10 +120,10 @@ class _Routes:
 def _document(
     request: web.Request,
     document: Mapping[str, Any],
-    grids: Callable[[], Sequence[status_text.Grid]],
+    parts: Callable[[], Sequence[status_text.Part]],
 ) -> web.Response:
     if wants_text(request):
-        return web.Response(text=status_text.aligned(grids()), content_type=_TEXT)
+        return web.Response(text=status_text.aligned(parts()), content_type=_TEXT)
     return json_response(document)
 
 

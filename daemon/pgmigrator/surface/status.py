@@ -108,6 +108,7 @@ def database_status(database: DatabaseReport) -> d.DatabaseDocument:
         "observed_at": instant(database.observed_at),
         "ready": database.ready,
         "ready_since": _optional_instant(database.ready_since),
+        "stable_at": _optional_instant(database.stable_at),
         "blocking": [gate.name for gate in database.blocking],
         "gates": [_gate(gate) for gate in database.gates],
         "replication": _replication(database.replication),
@@ -197,6 +198,7 @@ def cutover(mapping: MappingReport) -> d.CutoverDocument:
                 "phase": database.phase,
                 "ready": database.ready,
                 "since": _optional_instant(database.ready_since),
+                "stable_at": _optional_instant(database.stable_at),
                 "reason": database.reason,
             }
             for database in mapping.databases
@@ -223,7 +225,7 @@ def drain(proof: DrainProof) -> d.DrainDocument:
         "lsn": _lsn(proof.lsn),
         "proved": proof.proved,
         "at": instant(proof.at),
-        "duration_seconds": proof.duration_seconds,
+        "duration_seconds": round(proof.duration_seconds, 3),
         "missing": list(proof.missing),
         "not_covered": list(proof.not_covered),
         "sequences": proof.sequences,
@@ -242,10 +244,10 @@ def _lsn(lsn: int | None) -> str | None:
 
 
 def _number(value: float | None) -> d.Number | None:
-    """Print whole numbers whole; what is no number (and no JSON) is unknown."""
+    """Print whole numbers whole, others to the thousandth; what is no number is unknown."""
     if value is None or not math.isfinite(value):
         return None
-    return int(value) if float(value).is_integer() else value
+    return int(value) if float(value).is_integer() else round(value, 3)
 
 
 def _lease(held: bool) -> Literal["held", "waiting"]:

@@ -4,13 +4,12 @@ Both read the JSON documents, so that the daemon and its command line show the s
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 
 from pgmigrator.surface.documents import (
     DatabaseDocument,
-    DrainDocument,
     MappingDocument,
     OutcomeDocument,
     ProblemDocument,
@@ -18,6 +17,12 @@ from pgmigrator.surface.documents import (
     StatusDocument,
     TablesDocument,
 )
+from pgmigrator.surface.pasting import Line, lines, printable
+
+#: in front of each line below the head of an entry
+INDENT = "    "
+#: databases that are named; the others are counted
+NAMED_MAX = 3
 
 _UNKNOWN = "-"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -25,7 +30,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table of text; `marks` names the style of each row."""
+    """A table of text, for numbers and single words; `marks` names the style of each row."""
 
     title: str
     header: tuple[str, ...]
@@ -34,28 +39,78 @@ class Grid:
     marks: tuple[str, ...] = ()
 
 
-def filled(grids: Sequence[Grid]) -> list[Grid]:
-    """Leave out tables without rows, but not all of them."""
-    return [grid for grid in grids if grid.rows] or list(grids[:1])
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that is wrong, and what mends it: text that no column would hold whole."""
+
+    #: e.g. `orders/shop: table "public"."log" (degrades)`
+    head: str
+    reason: str
+    fix: str = ""
+    #: good, bad, unknown or ""
+    mark: str = ""
+
+    def fix_lines(self) -> Iterator[Line]:
+        """Say how to mend it."""
+        found = list(lines(self.fix))
+        if found and not found[0].statement:
+            found[0] = Line(f"fix: {found[0].text}")
+        elif found:
+            yield Line("fix:")
+        yield from found
 
 
-def of_status(document: StatusDocument) -> list[Grid]:
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Entries below a title."""
+
+    title: str
+    entries: tuple[Entry, ...]
+
+
+Part = Grid | Listing
+
+
+def filled(parts: Sequence[Part]) -> list[Part]:
+    """Leave out what is empty, but not all of it."""
+    return [each for each in parts if _members(each)] or list(parts[:1])
+
+
+def _members(part: Part) -> tuple[object, ...]:
+    return part.rows if isinstance(part, Grid) else part.entries
+
+
+def listed(found: Iterable[tuple[str, Entry]]) -> tuple[Entry, ...]:
+    """Merge entries that say the same of several databases; each comes with where it is."""
+    where: dict[Entry, list[str]] = {}
+    for name, entry in found:
+        where.setdefault(entry, []).append(name)
+    return tuple(replace(e, head=f"{some(names)}: {e.head}") for e, names in where.items())
+
+
+def some(names: Sequence[str]) -> str:
+    """Name the first few, and count the others."""
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return ", ".join(names[:NAMED_MAX]) + more
+
+
+def of_status(document: StatusDocument) -> list[Part]:
     """Show every database, then what blocks, then the problems."""
-    return _grids(document["mappings"])
+    return _parts(document["mappings"])
 
 
-def of_mapping(document: MappingDocument) -> list[Grid]:
+def of_mapping(document: MappingDocument) -> list[Part]:
     """Show the databases of one mapping."""
-    return _grids([document])
+    return _parts([document])
 
 
-def of_database(mapping: str, document: DatabaseDocument) -> list[Grid]:
+def of_database(mapping: str, document: DatabaseDocument) -> list[Part]:
     """Show one database with all its gates."""
     return [
         _databases([(mapping, document)]),
         Grid(
             "Gates",
-            ("GATE", "STATUS", "VALUE", "LIMIT", "UNIT", "REASON", "FIX"),
+            ("GATE", "STATUS", "VALUE", "LIMIT", "UNIT"),
             tuple(
                 _row(
                     gate["name"],
@@ -63,18 +118,17 @@ def of_database(mapping: str, document: DatabaseDocument) -> list[Grid]:
                     gate["value"],
                     gate["limit"],
                     gate["unit"],
-                    gate["reason"],
-                    gate["fix"],
                 )
                 for gate in document["gates"]
             ),
             tuple(_MARKS[gate["status"]] for gate in document["gates"]),
         ),
+        _blocking([(mapping, document)]),
         _problems([(f"{mapping}/{document['name']}", each) for each in document["problems"]]),
     ]
 
 
-def of_tables(document: TablesDocument) -> list[Grid]:
+def of_tables(document: TablesDocument) -> list[Part]:
     """Show one page of tables."""
     more = "" if document["next_cursor"] is None else f" (next cursor: {document['next_cursor']})"
     return [
@@ -98,7 +152,7 @@ def of_tables(document: TablesDocument) -> list[Grid]:
     ]
 
 
-def of_outcome(document: OutcomeDocument) -> list[Grid]:
+def of_outcome(document: OutcomeDocument) -> list[Part]:
     """Show what a command proved, and what stands against it."""
     drains = document["drains"]
     return [
@@ -111,25 +165,36 @@ def of_outcome(document: OutcomeDocument) -> list[Grid]:
             ),
             tuple("good" if d["proved"] else "bad" for d in drains),
         ),
-        Grid(
-            "What the proofs lack, and what they do not cover",
-            ("DATABASE", "", "WHAT"),
-            tuple(row for d in drains for row in _remarks(d)),
-        ),
-        Grid(
+        # what a proof lacks is what stands against it: said once
+        Listing(
             "What stands against it",
-            ("DATABASE", "WHAT", "STATUS", "REASON", "FIX"),
-            tuple(
-                _row(b["database"], b["object"], b["status"], b["reason"], b["fix"])
+            listed(
+                (
+                    b["database"],
+                    Entry(
+                        f"{b['object']} ({b['status']})",
+                        b["reason"],
+                        b["fix"],
+                        _MARKS.get(b["status"], ""),
+                    ),
+                )
                 for b in document["blocking"]
+            ),
+        ),
+        Listing(
+            "What a proof does not cover",
+            listed(
+                (drain["database"], Entry("not covered", text))
+                for drain in drains
+                for text in drain["not_covered"]
             ),
         ),
     ]
 
 
-def aligned(grids: Sequence[Grid]) -> str:
-    """Align the columns of each table."""
-    return "\n".join("\n".join(_lines(grid)) + "\n" for grid in filled(grids))
+def aligned(parts: Sequence[Part]) -> str:
+    """Align the columns of each table; statements stay whole."""
+    return "\n".join("\n".join(_lines(part)) + "\n" for part in filled(parts))
 
 
 def size(count: int | None) -> str:
@@ -158,7 +223,7 @@ _PHASE_MARKS: dict[str, str] = {
 }
 
 
-def _grids(mappings: Sequence[MappingDocument]) -> list[Grid]:
+def _parts(mappings: Sequence[MappingDocument]) -> list[Part]:
     pairs = [(mapping["name"], each) for mapping in mappings for each in mapping["databases"]]
     problems = [
         *((mapping["name"], each) for mapping in mappings for each in mapping["problems"]),
@@ -168,6 +233,7 @@ def _grids(mappings: Sequence[MappingDocument]) -> list[Grid]:
         _mappings(mappings),
         _silent(mappings),
         _databases(pairs),
+        _doing(pairs),
         _blocking(pairs),
         _problems(problems),
     ]
@@ -185,7 +251,7 @@ def _mappings(mappings: Sequence[MappingDocument]) -> Grid:
                 _server(each["source"]),
                 _server(each["destination"]),
                 each["lease"],
-                each["observed_at"],
+                _moment(each["observed_at"]),
             )
             for each in mappings
         ),
@@ -193,33 +259,45 @@ def _mappings(mappings: Sequence[MappingDocument]) -> Grid:
     )
 
 
+def _moment(instant: str) -> str:
+    """Write an instant to the second, in two words that a narrow column may part.
+
+    >>> _moment("2026-12-01T03:48:28.109Z")
+    '2026-12-01 03:48:28Z'
+    """
+    return instant[:19].replace("T", " ") + "Z"
+
+
 def _server(server: ServerDocument) -> str:
     shown = f"{server['instance']} {server['version'] or _UNKNOWN}"
     return shown if server["up"] else f"{shown} DOWN"
 
 
-def _silent(mappings: Sequence[MappingDocument]) -> Grid:
+def _silent(mappings: Sequence[MappingDocument]) -> Listing:
     found = [
         (mapping["name"], side, server)
         for mapping in mappings
         for side, server in (("source", mapping["source"]), ("destination", mapping["destination"]))
         if not server["up"]
     ]
-    return Grid(
+    return Listing(
         "Servers that do not answer",
-        ("MAPPING", "SIDE", "INSTANCE", "LAST ANSWER", "REASON"),
         tuple(
-            _row(mapping, side, server["instance"], server["observed_at"], server["reason"])
+            Entry(
+                f"{mapping}: {side} {server['instance']}"
+                f" (last answer: {server['observed_at'] or 'none'})",
+                server["reason"],
+                mark="bad",
+            )
             for mapping, side, server in found
         ),
-        ("bad",) * len(found),
     )
 
 
 def _databases(pairs: Sequence[tuple[str, DatabaseDocument]]) -> Grid:
     return Grid(
         "Databases",
-        ("MAPPING", "DATABASE", "PHASE", "READY", "LAG", "LAG s", "COPIED", "GATES", "REASON"),
+        ("MAPPING", "DATABASE", "PHASE", "READY", "LAG", "LAG s", "COPIED", "GATES"),
         tuple(
             _row(
                 mapping,
@@ -229,13 +307,17 @@ def _databases(pairs: Sequence[tuple[str, DatabaseDocument]]) -> Grid:
                 size(each["replication"]["lag_bytes"]),
                 each["replication"]["lag_seconds"],
                 _copied(each),
-                f"{len(each['gates']) - len(each['blocking'])}/{len(each['gates'])}",
-                each["reason"],
+                _passed(each),
             )
             for mapping, each in pairs
         ),
         tuple(_PHASE_MARKS.get(each["phase"], "") for _, each in pairs),
     )
+
+
+def _passed(database: DatabaseDocument) -> str:
+    gates = len(database["gates"])
+    return f"{gates - len(database['blocking'])}/{gates}" if gates else _UNKNOWN
 
 
 def _copied(database: DatabaseDocument) -> str:
@@ -245,38 +327,52 @@ def _copied(database: DatabaseDocument) -> str:
     return f"{size(copy['completed_bytes'])} of {size(copy['estimated_bytes'])}"
 
 
-def _blocking(pairs: Sequence[tuple[str, DatabaseDocument]]) -> Grid:
-    found = [
-        (f"{mapping}/{each['name']}", gate)
-        for mapping, each in pairs
-        for gate in each["gates"]
-        if gate["status"] != "pass"
-    ]
-    return Grid(
-        "What keeps the light off",
-        ("WHERE", "GATE", "STATUS", "REASON", "FIX"),
-        tuple(_row(where, g["name"], g["status"], g["reason"], g["fix"]) for where, g in found),
-        tuple(_MARKS[gate["status"]] for _, gate in found),
+def _doing(pairs: Sequence[tuple[str, DatabaseDocument]]) -> Listing:
+    return Listing(
+        "What goes on",
+        listed(
+            (f"{mapping}/{each['name']}", Entry(each["phase"], each["reason"]))
+            for mapping, each in pairs
+        ),
     )
 
 
-def _problems(found: Sequence[tuple[str, ProblemDocument]]) -> Grid:
-    return Grid(
+def _blocking(pairs: Sequence[tuple[str, DatabaseDocument]]) -> Listing:
+    return Listing(
+        "What keeps the light off",
+        listed(
+            (
+                f"{mapping}/{each['name']}",
+                Entry(
+                    f"{gate['name']} ({gate['status']})",
+                    gate["reason"],
+                    gate["fix"],
+                    _MARKS[gate["status"]],
+                ),
+            )
+            for mapping, each in pairs
+            for gate in each["gates"]
+            if gate["status"] != "pass"
+        ),
+    )
+
+
+def _problems(found: Sequence[tuple[str, ProblemDocument]]) -> Listing:
+    return Listing(
         "Problems",
-        ("WHERE", "SEVERITY", "OBJECT", "REASON", "FIX"),
-        tuple(
-            _row(where, each["severity"], each["object"], each["reason"], each["fix"])
+        listed(
+            (
+                where,
+                Entry(
+                    f"{each['object']} ({each['severity']})",
+                    each["reason"],
+                    each["fix"],
+                    "bad" if each["severity"] == "blocks" else "",
+                ),
+            )
             for where, each in found
         ),
-        tuple("bad" if each["severity"] == "blocks" else "" for _, each in found),
     )
-
-
-def _remarks(drain: DrainDocument) -> Iterator[tuple[str, ...]]:
-    for text in drain["missing"]:
-        yield _row(drain["database"], "missing", text)
-    for text in drain["not_covered"]:
-        yield _row(drain["database"], "not covered", text)
 
 
 def _row(*cells: object) -> tuple[str, ...]:
@@ -288,14 +384,22 @@ def _cell(value: object) -> str:
         return _UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
-    # names come from servers: nothing in them may move the cursor of a terminal
-    return "".join(c if c.isprintable() else " " for c in str(value))
+    return printable(f"{value:.1f}" if isinstance(value, float) else str(value))
 
 
-def _lines(grid: Grid) -> Iterator[str]:
+def _lines(part: Part) -> Iterator[str]:
+    yield part.title
+    if isinstance(part, Grid):
+        yield from _aligned(part)
+        return
+    for entry in part.entries:
+        yield printable(entry.head)
+        yield from (INDENT + line.text for line in (*lines(entry.reason), *entry.fix_lines()))
+
+
+def _aligned(grid: Grid) -> Iterator[str]:
     rows = [grid.header, *grid.rows]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    yield grid.title
     for row in rows:
         yield "  ".join(_padded(row, widths)).rstrip()
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pgmigrator.errors import MigratorError
-from pgmigrator.surface.status_text import Grid, of_mapping, of_status
+from pgmigrator.surface.status_text import Part, of_mapping, of_status
 
 
 class UnknownDatabase(MigratorError, LookupError):
@@ -31,8 +31,8 @@ def narrowed(document: Any, names: tuple[str, ...]) -> Any:
     return document | {"mappings": [mapping for mapping in kept if mapping["databases"]]}
 
 
-def grids(document: Any) -> list[Grid]:
-    """Make the tables of either document: the whole status, or one mapping."""
+def parts(document: Any) -> list[Part]:
+    """Make the text of either document: the whole status, or one mapping."""
     return of_status(document) if "mappings" in document else of_mapping(document)
 
 

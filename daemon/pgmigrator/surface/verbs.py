@@ -74,18 +74,29 @@ def _authorize(request: web.Request, token: str | None) -> None:
     if token is None:
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
-            f"control over HTTP is off: set {TOKEN_VARIABLE} (or a secret file of that name)"
-            " and restart the daemon",
+            "no token is configured: this daemon was started without one, so that nobody may"
+            f" command it. Set {TOKEN_VARIABLE} (or a secret file of that name) and restart it",
         )
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    given = given.strip()
     # compared as bytes: compare_digest takes no other text than ASCII
-    right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
-    if scheme.lower() != "bearer" or not right:
-        raise ProblemError(
-            HTTPStatus.UNAUTHORIZED,
-            f"send the header `Authorization: Bearer ...` with the value of {TOKEN_VARIABLE}",
-            {"WWW-Authenticate": 'Bearer realm="pgmigrator"'},
+    right = hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode())
+    if scheme.lower() == "bearer" and right:
+        return
+    if scheme.lower() == "bearer" and given:
+        said = (
+            "a token was given, but it is not the daemon's: it differs from the"
+            f" {TOKEN_VARIABLE} that the daemon was started with. Use that one (one that is made"
+            " anew in each terminal is another one each time), or restart the daemon with yours"
         )
+    else:
+        said = (
+            "no token was given: send the header `Authorization: Bearer ...` with the"
+            f" {TOKEN_VARIABLE} that the daemon was started with"
+        )
+    raise ProblemError(
+        HTTPStatus.UNAUTHORIZED, said, {"WWW-Authenticate": 'Bearer realm="pgmigrator"'}
+    )
 
 
 async def _command(request: web.Request, verb: Verb, control: Control) -> Command:

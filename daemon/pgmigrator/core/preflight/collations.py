@@ -73,7 +73,7 @@ def collation_versions(obs: Observation) -> Iterator[Found]:
                 f"its indexes were built with version {collation.recorded} of its library, which"
                 f" now is {collation.actual}: they may miss rows, and unique ones hold duplicates"
                 " that the destination refuses",
-                "on the source: REINDEX what uses it, then ALTER"
+                "on the source: rebuild what uses it (REINDEX), then ALTER"
                 f" {collation.object.upper().partition(' ')[0]}"
                 f" {collation.object.partition(' ')[2]} REFRESH "
                 + ("COLLATION VERSION;" if collation.object.startswith("database") else "VERSION;"),

@@ -186,11 +186,11 @@ def leftovers(obs: Observation) -> Iterator[Found]:
         both = obs.policy.tables_without_identity == "insert_only"
         left = (slot, *publications[: 2 if both else 1])
     if slot in left:
-        fix = f"on the source: SELECT pg_drop_replication_slot('{slot}')"
+        fix = f"on the source: SELECT pg_drop_replication_slot('{slot}');"
         yield DEGRADES, slot, "our slot is still on the source", fix
     for publication in publications:
         if publication in left:
-            fix = f"in the source's database: DROP PUBLICATION {quote_identifier(publication)}"
+            fix = f"in the source's database: DROP PUBLICATION {quote_identifier(publication)};"
             yield DEGRADES, publication, "our publication is still on the source", fix
 
 

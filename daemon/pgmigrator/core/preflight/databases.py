@@ -158,7 +158,7 @@ def slot_is_ours(obs: Observation) -> Iterator[Found]:
             BLOCKS,
             obs.names.subscription,
             "the source has a slot of that name without our publication",
-            f"if nothing uses it: SELECT pg_drop_replication_slot('{obs.names.subscription}')",
+            f"if nothing uses it: SELECT pg_drop_replication_slot('{obs.names.subscription}');",
         )
 
 

@@ -84,7 +84,8 @@ def source_headroom(obs: Observation) -> Iterator[Found]:
     workers = destination_server(obs).setting("max_sync_workers_per_subscription")
     new = obs.environment.source_databases * (1 + workers) + 1 + SPARE
     for name, used in (
-        ("max_replication_slots", server.slots_used),
+        # those that we have made are no longer to come
+        ("max_replication_slots", server.slots_used - obs.environment.source_slots),
         ("max_wal_senders", server.walsenders_used),
     ):
         have = server.setting(name)
@@ -293,8 +294,9 @@ def client_programs(obs: Observation) -> Iterator[Found]:
     major = obs.environment.pg_dump_major
     need = destination_server(obs).version_num // 10000
     fix = (
-        f"install PostgreSQL {need}'s client programs beside the daemon, or name their folder in"
-        " PGMIGRATOR_POSTGRES_BIN_DIR"
+        f"install PostgreSQL {need}'s client programs beside the daemon (postgresql-client-{need}"
+        f" on Debian and Ubuntu, postgresql{need} on Red Hat, from postgresql.org/download), or"
+        " name their folder in PGMIGRATOR_POSTGRES_BIN_DIR"
     )
     if major is None:
         yield BLOCKS, "pg_dump", "it was not found", fix

@@ -44,7 +44,7 @@ def unlogged_tables(obs: Observation) -> Iterator[Found]:
             f"table {name}",
             f"it is unlogged: its {'' if filled else 'future '}rows are not migrated",
             f"if they matter, on both sides: ALTER TABLE {name} SET LOGGED; it is then replicated."
-            f" If not, on the source: TRUNCATE {name}",
+            f" If not, on the source: TRUNCATE {name};",
         )
 
 
@@ -229,7 +229,7 @@ def tables_not_followed(obs: Observation) -> Iterator[Found]:
                 DEGRADES,
                 f"table {table.name}",
                 "its counterpart on the destination holds rows that did not come from here",
-                f"on the destination, if they are worth nothing: TRUNCATE {table.name}",
+                f"on the destination, if they are worth nothing: TRUNCATE {table.name};",
             )
 
 
