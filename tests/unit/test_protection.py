@@ -23,7 +23,7 @@ PROTECTING = (a.DropSlot(), a.DropFromPublication(((101, builders.ORDERS),)))
 def runner(*, held: bool, lost_to_silence: bool = False) -> MappingRunner:
     made = build.runners(load(SETTINGS), build.Hooks())["orders"]
     made.lease = cast(Any, SimpleNamespace(held=held, lost_to_silence=lost_to_silence))
-    made._neighbours.announce("orders", frozenset(), frozenset(), None, RolePolicy())
+    made._neighbours.announce("orders", frozenset(), frozenset(), 0, None, RolePolicy())
     return made
 
 

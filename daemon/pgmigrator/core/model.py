@@ -198,6 +198,8 @@ class Environment:
     pg_dump_major: int | None = None
     #: databases of all mappings that still need a slot on this source, this one included
     source_databases: int = 1
+    #: of those slots, how many are there already
+    source_slots: int = 0
     #: databases of all mappings that have or need a subscription on this destination
     destination_databases: int = 1
     #: databases of this mapping that copy now, this one not counted

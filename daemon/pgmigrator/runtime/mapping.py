@@ -229,14 +229,16 @@ class MappingRunner:
 
     def _announce(self, observations: list[Observation]) -> None:
         """Tell the neighbours what this mapping brings, and what it still needs."""
+        pending = [
+            obs
+            for obs in observations
+            if obs.marker is None or Step.SUBSCRIBED not in obs.marker.steps
+        ]
         self._neighbours.announce(
             self.name,
             frozenset(self.units),
-            frozenset(
-                obs.database
-                for obs in observations
-                if obs.marker is None or Step.SUBSCRIBED not in obs.marker.steps
-            ),
+            frozenset(obs.database for obs in pending),
+            sum(obs.source is not None and obs.source.slot is not None for obs in pending),
             # from the switch on they are compared no more
             self.observer.source_roles if any(obs.roles for obs in observations) else None,
             self.observer.role_policy,

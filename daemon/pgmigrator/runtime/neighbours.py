@@ -21,6 +21,7 @@ class Neighbours:
         self._settings = settings
         self._databases: dict[str, frozenset[str]] = {}
         self._pending: dict[str, frozenset[str]] = {}
+        self._slots: dict[str, int] = {}
         self._roles: dict[str, tuple[Roles | None, RolePolicy]] = {}
         self._programs: int | None = None
         self._programs_due = 0.0
@@ -30,15 +31,19 @@ class Neighbours:
         mapping: str,
         databases: frozenset[str],
         pending: frozenset[str],
+        slots: int,
         roles: Roles | None,
         role_policy: RolePolicy,
     ) -> None:
         """Say which databases a mapping has, which are not subscribed yet, and its roles.
 
+        `slots` is how many of those not subscribed have their slot already.
+
         Roles are None if they were not read, or the source's are no longer followed.
         """
         self._databases[mapping] = databases
         self._pending[mapping] = pending
+        self._slots[mapping] = slots
         self._roles[mapping] = roles, role_policy
 
     @property
@@ -51,6 +56,7 @@ class Neighbours:
         return Environment(
             pg_dump_major=self._pg_dump_major(),
             source_databases=self._pending_on(mapping, "source"),
+            source_slots=sum(self._slots.get(m, 0) for m in self._sharing(mapping, "source")),
             destination_databases=self._all_on(mapping, "destination"),
             colliding_roles=tuple(self._colliding_roles(mapping)),
         )

@@ -84,7 +84,8 @@ def source_headroom(obs: Observation) -> Iterator[Found]:
     workers = destination_server(obs).setting("max_sync_workers_per_subscription")
     new = obs.environment.source_databases * (1 + workers) + 1 + SPARE
     for name, used in (
-        ("max_replication_slots", server.slots_used),
+        # ours that wait for their subscriptions are among those still to come
+        ("max_replication_slots", server.slots_used - obs.environment.source_slots),
         ("max_wal_senders", server.walsenders_used),
     ):
         have = server.setting(name)
