@@ -1,6 +1,7 @@
 """One mapping, three databases: what fails in one of them stops neither of the others."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.e2e import shop
@@ -81,6 +82,23 @@ def test_neither_a_table_nor_a_role_that_fails_stops_another_database(
     shop.execute(pair.source, "INSERT INTO dict VALUES ('w7')", database="a_table")
     running.wait_phase("ready")
     assert shop.differences(pair.source, pair.destination, "shop", "a_table", "b_role") == []
+
+    # a database that lets nobody in is unknown, tick by tick; the others are not
+    before = running.database("shop")
+    shop.execute(
+        pair.source,
+        "ALTER DATABASE a_table ALLOW_CONNECTIONS false",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'a_table'",
+        database="postgres",
+    )
+    running.wait(lambda d: d["phase"] == "unknown", "a closed one", "/status/orders/a_table")
+    since = datetime.fromisoformat(running.database("shop")["observed_at"])
+    after = running.wait(
+        lambda d: datetime.fromisoformat(d["observed_at"]) > since + timedelta(seconds=4),
+        "some ticks",
+        "/status/orders/shop",
+    )
+    assert (after["phase"], after["ready_since"]) == ("ready", before["ready_since"])
 
 
 def _ready(document: Any) -> bool:

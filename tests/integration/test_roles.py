@@ -5,14 +5,16 @@ from typing import Literal, LiteralString
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from pgmigrator.core.conditions import SourceConditions
 from pgmigrator.core.model import RoleDifference
 from pgmigrator.core.roles import RolePolicy, Roles, compare
 from pgmigrator.demo.servers import Server
 from pgmigrator.errors import Refused
-from pgmigrator.postgres import roles
+from pgmigrator.postgres import conditions, roles
 from pgmigrator.postgres.connect import Endpoint, session
 from tests.fixtures.databases import execute
 from tests.fixtures.providers import Postgres
@@ -243,3 +245,48 @@ async def test_who_may_not_read_hashes_is_told_what_to_grant(
     with pytest.raises(Refused, match='GRANT pg_read_all_data TO "migrator"'):
         await compared(limited, ends[1], RolePolicy())
     assert await compared(limited, ends[1], RolePolicy(passwords="none"))
+
+
+async def test_a_database_has_to_do_with_roles_that_have_rights_in_it(
+    clean_source: Postgres, source_database: str
+) -> None:
+    roles_ = ("owns", "reads", "ruled", "set_here", "member", "member_of_member", "anyone", "above")
+    execute(
+        clean_source.dsn(source_database),
+        *(SQL("CREATE ROLE {}").format(Identifier(f"tied_{role}")) for role in roles_),
+        "CREATE ROLE tied_super SUPERUSER",
+        "CREATE ROLE tied_reader IN ROLE pg_read_all_data",
+        "CREATE TABLE t (id int PRIMARY KEY)",
+        "ALTER TABLE t OWNER TO tied_owns",
+        "GRANT SELECT (id) ON t TO tied_reads",
+        "CREATE POLICY p ON t TO tied_ruled USING (true)",
+        SQL("ALTER ROLE tied_set_here IN DATABASE {} SET work_mem = '7MB'").format(
+            Identifier(source_database)
+        ),
+        "GRANT tied_reads TO tied_member",
+        "GRANT tied_member TO tied_member_of_member",
+        "GRANT tied_above TO tied_owns",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+        "REVOKE EXECUTE ON FUNCTION f FROM PUBLIC",
+    )
+    execute(clean_source.dsn(), "GRANT CREATE ON DATABASE postgres TO tied_anyone")
+    expected = {*roles_, "super", "reader"} - {"anyone", "above"}
+    assert await _tied(clean_source, source_database) == expected
+    # where anybody may do something, every role counts
+    for opened, closed in (
+        ("GRANT SELECT ON t TO PUBLIC", "REVOKE SELECT ON t FROM PUBLIC"),
+        ("GRANT SELECT (id) ON t TO PUBLIC", "REVOKE SELECT (id) ON t FROM PUBLIC"),
+        ("GRANT EXECUTE ON FUNCTION f TO PUBLIC", "REVOKE EXECUTE ON FUNCTION f FROM PUBLIC"),
+    ):
+        execute(clean_source.dsn(source_database), opened)
+        assert await _tied(clean_source, source_database) == {*roles_, "super", "reader"}
+        execute(clean_source.dsn(source_database), closed)
+    assert await _tied(clean_source, source_database) == expected
+
+
+async def _tied(server: Postgres, database: str) -> set[str]:
+    found = await conditions.read(SourceConditions, endpoint("source", server), database)
+    assert found.tied_roles is not None, found.unread
+    names = [each.role for each in found.tied_roles]
+    assert {"postgres", "public"} <= {*names}
+    return {name.removeprefix("tied_") for name in names if name.startswith("tied_")}

@@ -10,15 +10,18 @@ from collections.abc import Iterable
 from hypothesis import strategies as st
 
 from pgmigrator.core import actions as a
+from pgmigrator.core.conditions import SourceConditions
 from pgmigrator.core.facts import Baseline, Conflicts
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
+    Copies,
     Measured,
     Observation,
     RoleDifference,
     RowCountDelta,
     SchemaItem,
     SchemaKind,
+    Tries,
 )
 from pgmigrator.core.names import TableName
 from tests.unit import builders as b
@@ -138,6 +141,8 @@ FACTS: dict[str, Iterable[object]] = {
     "doubt": ["it is an older copy"],
     "schema": [None, Measured((), b.NOW, 20.0)]
     + [_schema(kind, missing=missing) for kind in SchemaKind for missing in (True, False)],
+    "source.conditions": [SourceConditions(tied_roles=())],
+    "copies": [Copies({b.ORDERS: Tries(9, 9), b.ITEMS: Tries(9, tries)}) for tries in (0, 9)],
     "roles": [None, Measured((), b.NOW, 25.0), _roles(exists=True), _roles(exists=False)],
     "row_counts": [
         None,

@@ -180,6 +180,7 @@ THEIR_TABLE: dict[str, object] = {
 }
 TEXT_TABLE: dict[str, object] = {"source.tables.0.partition_collations": ("i:de",)}
 
+JUST_ENOUGH_SLOTS: dict[str, object] = {SOURCE_SETTING + "max_replication_slots": "6"}
 #: the role that everything here is about, and that this database has to do with; or no role at all
 TIED, UNTIED = here(tied_roles=(TiedRole(role="app"),)), here(tied_roles=())
 FAILED: dict[str, object] = {"copies": Copies({ORDERS: Tries(3, 0)})}
@@ -194,6 +195,13 @@ FIRES: list[Case] = [
     ("not_a_standby", BLOCKS, "destination", FRESH, {"destination.server.in_recovery": True}),
     ("logical_wal", BLOCKS, "source", FRESH, {SOURCE_SETTING + "wal_level": "replica"}),
     ("source_headroom", BLOCKS, "source", FRESH, {SOURCE_SETTING + "max_replication_slots": "5"}),
+    (
+        "source_headroom",
+        BLOCKS,
+        "source",
+        FRESH,
+        JUST_ENOUGH_SLOTS | {"source.server.slots_used": 1},
+    ),
     ("source_headroom", BLOCKS, "source", FRESH, {"source.server.walsenders_used": 15}),
     ("source_headroom", BLOCKS, "source", FRESH, {"environment.source_databases": 6}),
     (
@@ -752,6 +760,13 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
         },
     ),
     ("common_passwords", FRESH, {"roles": Measured((NEW_ROLE,), NOW, 25)}),
+    ("source_headroom", FRESH, JUST_ENOUGH_SLOTS),
+    # our own, which waits for its subscription, is not needed a second time
+    (
+        "source_headroom",
+        FRESH,
+        JUST_ENOUGH_SLOTS | {"source.server.slots_used": 1, "environment.source_slots": 1},
+    ),
     ("roles_refused", SWITCHED, REFUSED),
     ("copy_fails", SWITCHED, FAILED),
     ("copy_fails", STREAMING, {"copies": Copies({ORDERS: Tries(2, 2)})}),

@@ -56,7 +56,10 @@ class Sessions:
         """Close the session to one database."""
         connection = self._connections.pop((endpoint.side, database), None)
         if connection is not None:
-            await connection.close()
+            # Whoever waits for its answer would go on waiting for the socket's number, which is
+            # somebody else's by then: an HTTP client's, or another session's.
+            async with connection.lock:
+                await connection.close()
 
     async def forget_silent(self, endpoint: Endpoint, database: str) -> None:
         """Close what did not answer: the session to one database, or the one that all share."""
