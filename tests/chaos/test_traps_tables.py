@@ -18,7 +18,7 @@ from pgmigrator.postgres import (
     subscription,
     tables,
 )
-from pgmigrator.postgres.children import Tools, find_tools
+from pgmigrator.postgres.children import Tools, find_tools, version
 from pgmigrator.postgres.failures import Failure
 from tests.fixtures.providers import Postgres
 from tests.integration.replicating import Replicated, apply_errors, apply_held, replicate, until
@@ -54,7 +54,7 @@ def replicated(clean_source: Postgres, clean_destination: Postgres) -> Replicate
 
 @pytest.fixture
 def tools(client_bin_dir: Path) -> Tools:
-    return find_tools(client_bin_dir, 18)
+    return find_tools(client_bin_dir, version(client_bin_dir) // 10000)
 
 
 async def create_partition(replicated: Replicated, tools: Tools) -> tuple[Failure, ...]:

@@ -3,10 +3,21 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.e2e import shop
 from tests.fixtures.daemon import Daemon, orders
 from tests.fixtures.servers import PairFactory
+
+#: notes on the servers and programs at hand, which may not be the newest
+OF_RELEASES = ("minor_releases", "client_programs")
+
+
+def found_in(said: str) -> dict[str, list[dict[str, Any]]]:
+    return {
+        database: [problem for problem in problems if problem["check"] not in OF_RELEASES]
+        for database, problems in json.loads(said).items()
+    }
 
 
 def test_check_finds_what_is_wrong_and_changes_nothing(
@@ -26,7 +37,7 @@ def test_check_finds_what_is_wrong_and_changes_nothing(
     before = both()
     clean = asked.command("check", "--json")
     assert clean.returncode == 0, clean.stdout + clean.stderr
-    assert json.loads(clean.stdout) == {"orders/Archiv & Co": [], "orders/shop": []}
+    assert found_in(clean.stdout) == {"orders/Archiv & Co": [], "orders/shop": []}
     assert both() == before
     assert shop.value(pair.source, "SELECT count(*) FROM pg_replication_slots") == 0
 
@@ -36,7 +47,7 @@ def test_check_finds_what_is_wrong_and_changes_nothing(
     before = both()
     found = asked.command("check", "--json")
     assert found.returncode == 1
-    document = json.loads(found.stdout)["orders/shop"]
+    document = found_in(found.stdout)["orders/shop"]
     assert set(document[0]) == {"check", "side", "severity", "object", "reason", "fix"}
     severities = {p["object"]: p["severity"] for p in document}
     assert severities == {"shop": "blocks", 'table "public"."heap"': "degrades"}

@@ -255,6 +255,20 @@ SERVERS = (
         daemon={"PGMIGRATOR_POSTGRES_BIN_DIR": str(Path(__file__).parent)},
     ),
     Case(
+        check="client_programs",
+        severity=NOTE,
+        object="pg_dump",
+        daemon={"PGMIGRATOR_POSTGRES_BIN_DIR": str(Path(__file__).parent / "programs_18_1")},
+        says="update PostgreSQL 18's client programs beside the daemon to 18.6 or newer",
+    ),
+    Case(
+        check="minor_releases",
+        severity=NOTE,
+        object="source",
+        here_release="19",
+        says="for production",
+    ),
+    Case(
         check="minor_releases",
         severity=DEGRADES,
         object="source",
@@ -477,6 +491,35 @@ CONDITIONS = (
         here=(PLAIN_ROLE,),
         daemon=AS_PLAIN,
         marked=UNDER_WAY,
+    ),
+    *(
+        Case(
+            # the release that has the setting in every package
+            check="output_plugins",
+            severity=severity,
+            object="output_plugin_libraries",
+            here_release="19",
+            here=(f"ALTER ROLE postgres SET output_plugin_libraries = {value}",),
+            undo_here=("ALTER ROLE postgres RESET output_plugin_libraries",),
+            marked=marked,
+            mend_here=f'ALTER ROLE "postgres" IN DATABASE {QUOTED} SET output_plugin_libraries ='
+            f" {mended};",
+        )
+        for severity, marked in ((BLOCKS, None), (DEGRADES, UNDER_WAY))
+        for value, mended in (
+            ("test_decoding, mine", "'pgoutput', 'test_decoding', 'mine'"),
+            ("''", "'pgoutput'"),
+        )
+    ),
+    Case(
+        # each library alone is quoted there
+        check="output_plugins",
+        severity=BLOCKS,
+        object="output_plugin_libraries",
+        here_release="19",
+        here_settings={"output_plugin_libraries": "pgoutput, test_decoding"},
+        says="ALTER SYSTEM SET output_plugin_libraries = 'pgoutput', 'pgoutput, test_decoding';"
+        " then SELECT pg_reload_conf();",
     ),
     *(
         Case(

@@ -17,7 +17,7 @@ from pgmigrator.core.model import SchemaItem
 from pgmigrator.core.names import TableName, names
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import fingerprint, restore
-from pgmigrator.postgres.children import find_tools
+from pgmigrator.postgres.children import find_tools, version
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.pair import DatabasePair
 from tests.e2e import shop
@@ -78,7 +78,7 @@ class Ends:
             database,
             names("orders", 1, 1),
         )
-        self._tools = find_tools(client_bin_dir, 18)
+        self._tools = find_tools(client_bin_dir, version(client_bin_dir) // 10000)
         self._lock = asyncio.Lock()
 
     async def restore(self, *, created: bool = True) -> dict[str, str]:

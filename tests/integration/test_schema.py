@@ -21,7 +21,7 @@ from pgmigrator.core.names import names
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import fingerprint, restore, triggers
 from pgmigrator.postgres.archive import dump
-from pgmigrator.postgres.children import Tools, find_tools
+from pgmigrator.postgres.children import Tools, find_tools, version
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.inventory import Inventory
 from pgmigrator.postgres.pair import DatabasePair
@@ -133,7 +133,11 @@ STILL_COPYING: LiteralString = "SELECT FROM pg_subscription_rel WHERE srsubstate
 
 @pytest.fixture
 def ends(clean_source: Postgres, clean_destination: Postgres, client_bin_dir: Path) -> Ends:
-    return Ends(clean_source, clean_destination, find_tools(client_bin_dir, 18))
+    return Ends(
+        clean_source,
+        clean_destination,
+        find_tools(client_bin_dir, version(client_bin_dir) // 10000),
+    )
 
 
 @pytest.fixture
@@ -215,6 +219,12 @@ async def test_held_triggers_get_their_mode_at_the_switch(rich: Ends) -> None:
 async def test_statistics_and_materialized_views_are_filled(rich: Ends) -> None:
     await rich.schema()
     await asyncio.to_thread(rich.replicate)
+    # what a faulty index build leaves behind is taken for no statistics at all
+    execute(
+        rich.destination.dsn(rich.pair.database),
+        "UPDATE pg_class SET reltuples = CASE relkind WHEN 'r' THEN 'NaN' ELSE 'Infinity' END::real"
+        " WHERE relkind IN ('r', 'p') AND oid >= 16384",
+    )
     await rich.rest()
     populated: LiteralString = "SELECT matviewname, ispopulated FROM pg_matviews ORDER BY 1"
     assert rich.read(rich.destination, populated) == rich.read(rich.source, populated)
@@ -223,7 +233,8 @@ async def test_statistics_and_materialized_views_are_filled(rich: Ends) -> None:
     assert not rich.read(
         rich.destination,
         "SELECT oid::regclass FROM pg_class c WHERE relkind IN ('r', 'p') AND oid >= 16384"
-        " AND relnamespace <> to_regnamespace('pgmigrator') AND (reltuples < 0 OR relpages > 0"
+        " AND relnamespace <> to_regnamespace('pgmigrator') AND (NOT reltuples BETWEEN 0 AND"
+        " 1e18 OR relpages > 0"
         " AND NOT EXISTS (SELECT FROM pg_statistic WHERE starelid = c.oid))",
     )
 
@@ -393,7 +404,7 @@ async def test_a_dump_that_would_fill_the_lock_table_is_refused(
     with psycopg.connect(servers.source.dsn(), autocommit=True) as connection:
         for number in range(51):
             connection.execute(SQL("CREATE TABLE {} ()").format(Identifier(f"t{number}")))
-    tools = find_tools(client_bin_dir, 18)
+    tools = find_tools(client_bin_dir, version(client_bin_dir) // 10000)
     with pytest.raises(Refused, match="raise max_locks_per_transaction on the source to 11"):
         await dump(endpoint("source", servers.source), "postgres", tmp_path, tools)
     execute(servers.source.dsn(), "DROP TABLE t0")

@@ -17,7 +17,7 @@ from pgmigrator.postgres import (
     retire,
     subscription,
 )
-from pgmigrator.postgres.children import Tools, find_tools
+from pgmigrator.postgres.children import Tools, find_tools, version
 from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.failures import Failure
 from pgmigrator.postgres.schema import identity_keys
@@ -88,7 +88,7 @@ def replicated(clean_source: Postgres, clean_destination: Postgres) -> Replicate
 
 @pytest.fixture
 def tools(client_bin_dir: Path) -> Tools:
-    return find_tools(client_bin_dir, 18)
+    return find_tools(client_bin_dir, version(client_bin_dir) // 10000)
 
 
 async def create(replicated: Replicated, tools: Tools, *names: TableName) -> tuple[Failure, ...]:

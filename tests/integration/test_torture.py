@@ -14,7 +14,7 @@ from pgmigrator.core.model import SchemaItem, SchemaKind
 from pgmigrator.core.names import names
 from pgmigrator.core.roles import RolePolicy
 from pgmigrator.postgres import fingerprint, restore, roles
-from pgmigrator.postgres.children import find_tools
+from pgmigrator.postgres.children import find_tools, version
 from pgmigrator.postgres.connect import Connection, session
 from pgmigrator.postgres.pair import DatabasePair
 from tests.fixtures.databases import create_database, execute
@@ -37,7 +37,7 @@ async def restored(
         torture.DATABASE,
         names("orders", 1, 1),
     )
-    tools, lock = find_tools(client_bin_dir, 18), asyncio.Lock()
+    tools, lock = find_tools(client_bin_dir, version(client_bin_dir) // 10000), asyncio.Lock()
     assert await roles.create(pair.source, pair.destination, RolePolicy()) == ()
     owner = sql.SQL("ALTER DATABASE {} OWNER TO torture_owner")
     execute(clean_destination.dsn(), owner.format(sql.Identifier(torture.DATABASE)))

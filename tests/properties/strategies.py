@@ -70,7 +70,7 @@ FACTS: dict[str, Iterable[object]] = {
     "policy.role_conflicts": ["merge", "skip"],
     "policy.tables_without_identity": ["exclude", "insert_only", "insert_only"],
     "environment.route_error": [None, "", "timeout"],
-    "environment.pg_dump_major": [None, 17],
+    "environment.pg_dump_versions": [(), (170_012,), (180_001,)],
     "environment.copying_databases": [1, 2],
     "environment.colliding_mappings": [("other",)],
     "environment.colliding_roles": [_roles(exists=True).value],

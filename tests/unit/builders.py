@@ -150,17 +150,17 @@ def fresh() -> Observation:
         database="shop",
         at=NOW,
         policy=Policy(),
-        environment=Environment(route_error="", pg_dump_major=18),
+        environment=Environment(route_error="", pg_dump_versions=(180_006,)),
         names=NAMES,
         source=SourceFacts(
-            server=server(SOURCE, 150_018),
+            server=server(SOURCE, 150_020),
             database=database(),
             tables=(source_table(101, ORDERS), source_table(102, ITEMS)),
             sequences=(sequence(7),),
             counting_since=COUNTING,
         ),
         destination=DestinationFacts(
-            server=server(DESTINATION, 180_004), database=None, source_start=NOW - 86_400
+            server=server(DESTINATION, 180_006), database=None, source_start=NOW - 86_400
         ),
         roles=Measured((), NOW, 25.0),
     )

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pgmigrator.postgres.children import Tools, run, run_offline, version
+from pgmigrator.errors import Refused
+from pgmigrator.postgres.children import (
+    Tools,
+    find_tools,
+    run,
+    run_offline,
+    version,
+    versions,
+)
 from pgmigrator.postgres.connect import Endpoint
 from pgmigrator.settings import Instance
 
@@ -31,8 +39,34 @@ async def test_offline_runs_see_no_secret(programs: Path) -> None:
 
 
 def test_asking_for_the_version_shows_no_secret(programs: Path) -> None:
-    assert version(programs) == 18
+    assert version(programs) == 180004
     assert SECRET not in (programs / "seen").read_text()
+
+
+@pytest.mark.parametrize(
+    ("said", "version_num"),
+    [
+        ("pg_dump (PostgreSQL) 19rc1 (Debian 19~rc1-1)", 190_000),
+        ("pg_dump (PostgreSQL) 19beta2", 190_000),
+        ("pg_dump (PostgreSQL) 18.10 (Debian 18.10-1.pgdg12+1)", 180_010),
+        ("nothing", 0),
+    ],
+)
+def test_every_version_is_read(tmp_path: Path, said: str, version_num: int) -> None:
+    script = tmp_path / "pg_dump"
+    script.write_text(f"#!/bin/sh\necho '{said}'\n")
+    script.chmod(0o755)
+    (tmp_path / "pg_restore").symlink_to(script)
+    assert version(tmp_path) == version_num
+    assert versions(tmp_path) == (version_num,)
+
+
+@pytest.mark.parametrize("major", [17, 19])
+def test_programs_of_another_major_version_are_refused(programs: Path, major: int) -> None:
+    (programs / "pg_restore").symlink_to(programs / "pg_dump")
+    assert find_tools(programs, 18).bin_dir == programs
+    with pytest.raises(Refused, match=f"pg_restore {major} are needed, found version 18 in"):
+        find_tools(programs, major)
 
 
 async def test_both_sides_speak_the_language_that_is_read(programs: Path) -> None:

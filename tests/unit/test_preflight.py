@@ -1,7 +1,7 @@
 """Every check is silent on a healthy migration, and fires with its severity as its fact says."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -21,6 +21,7 @@ from pgmigrator.core.conditions import (
     UsedTablespace,
 )
 from pgmigrator.core.marker import Step
+from pgmigrator.core.minors import FIXES, SAID_MAX, Part, lack
 from pgmigrator.core.model import (
     Copies,
     Measured,
@@ -167,6 +168,42 @@ SILENT_SOURCE: dict[str, object] = {
     "source": None,
     "source_error": "no route to host",
 }
+#: values of output_plugin_libraries, as 18.6 and 19 take them or not (each was tried)
+PLUGINS_WITH_OURS = (
+    "pgoutput, test_decoding",
+    " a ,pgoutput ",
+    '"pgoutput"',
+    '"pg""x", pgoutput',
+)
+PLUGINS_WITHOUT_OURS = (
+    "",
+    '""',
+    "test_decoding",
+    "PGOUTPUT",
+    '"pgoutput, test_decoding"',
+    "$libdir/pgoutput",
+    "*",
+    "pgoutput.so",
+    # not a list
+    "pgoutput,,x",
+    "pgoutput,",
+    "a b, pgoutput",
+    '"pgoutput',
+)
+
+
+def plugins(value: str) -> dict[str, object]:
+    return here(settings=setting("output_plugin_libraries", value))
+
+
+def programs(*version_nums: int) -> dict[str, object]:
+    return {"environment.pg_dump_versions": version_nums}
+
+
+def release(side: str, version_num: int, version: str = "") -> dict[str, object]:
+    return {f"{side}.server.version_num": version_num, f"{side}.server.version": version}
+
+
 OLD_DESTINATION: dict[str, object] = {"destination.server.version_num": 180_001}
 GERMAN_MONEY = here(settings=setting("lc_monetary", "de_DE.utf8"), money=thing("public.paid"))
 PRELOADS = (Preload(object="ROLE app", role="app", setting="local_preload_libraries=a", path=""),)
@@ -257,8 +294,18 @@ FIRES: list[Case] = [
     ("route", BLOCKS, "destination", FRESH, {"environment.route_error": "timeout"}),
     ("privileges", BLOCKS, "source", FRESH, {"source.server.superuser": False}),
     ("privileges", BLOCKS, "destination", FRESH, {"destination.server.superuser": False}),
-    ("client_programs", BLOCKS, "pg_dump", FRESH, {"environment.pg_dump_major": None}),
-    ("client_programs", BLOCKS, "pg_dump", FRESH, {"environment.pg_dump_major": 17}),
+    ("client_programs", BLOCKS, "pg_dump", FRESH, {"environment.pg_dump_versions": ()}),
+    *(
+        ("client_programs", severity, "pg_dump", FRESH, programs(*versions))
+        for severity, versions in (
+            (BLOCKS, (170_012,)),
+            (BLOCKS, (190_000,)),
+            (BLOCKS, (0,)),
+            (NOTE, (180_004,)),
+            # the first one of a version serves
+            (NOTE, (190_000, 180_004, 180_006)),
+        )
+    ),
     ("source_database", BLOCKS, "shop", FRESH, {"source.database": None}),
     (
         "encoding_known",
@@ -730,6 +777,21 @@ FIRES: list[Case] = [
     ("direct_connection", BLOCKS, "destination", FRESH, {"destination.server.pooled": True}),
     ("minor_releases", DEGRADES, "source", STREAMING, {"source.server.version_num": 150_012}),
     ("minor_releases", NOTE, "destination", STREAMING, OLD_DESTINATION),
+    # what it once asked for is such a release
+    *(
+        ("minor_releases", NOTE, "source", STREAMING, release("source", version_num))
+        for version_num in (150_013, 150_019, 160_014, 170_011, 180_004)
+    ),
+    *(
+        ("minor_releases", NOTE, side, STREAMING, release(side, 190_000, version))
+        for side in ("source", "destination")
+        for version in ("19rc1", "19beta2", "19devel")
+    ),
+    *(
+        ("output_plugins", severity, "output_plugin_libraries", base, plugins(value))
+        for severity, base in ((BLOCKS, FRESH), (DEGRADES, STREAMING))
+        for value in PLUGINS_WITHOUT_OURS
+    ),
     (
         "commit_timestamps",
         NOTE,
@@ -884,7 +946,12 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("complete_waits", SWITCHED, SILENT_SOURCE | {"policy.complete": False}),
     ("complete_waits", STREAMING, SILENT_SOURCE),
     ("complete_waits", COMPLETED, SILENT_SOURCE),
-    ("minor_releases", FRESH, {"source.server.version_num": 150_013}),
+    *(
+        ("minor_releases", FRESH, release("source", version_num))
+        for version_num in (150_020, 160_016, 160_017, 170_012, 180_006, 180_099, 190_000, 200_001)
+    ),
+    ("client_programs", FRESH, {"environment.pg_dump_versions": (170_001, 180_007)}),
+    *(("output_plugins", FRESH, plugins(value)) for value in PLUGINS_WITH_OURS),
     ("disk_space", FRESH, {"source.tables.0.estimated_bytes": 1024**2}),
 ]
 
@@ -1008,3 +1075,34 @@ def test_nobody_is_told_to_drop_what_holds_somebody_elses_objects(
     assert [p.check for p in found if p.check.endswith(("_database", "_empty"))]
     assert not any("DROP DATABASE" in p.fix for p in found)
     assert not any("empty database" in p.reason for p in found)
+
+
+@pytest.mark.parametrize(
+    ("version_num", "words", "release_"),
+    [
+        (150_012, "can lose the changes of transactions that are open", "15.20"),
+        (150_013, "much DDL: its messages outgrow 1 GB", "15.20"),
+        (150_019, "can rarely copy wrong rows", "15.20"),
+        (160_000, "sends NULL for columns", "16.16"),
+        (170_011, "can rarely copy wrong rows", "17.12"),
+        (180_005, "NaN or Infinity", "18.6"),
+    ],
+)
+def test_a_release_is_told_by_its_gravest_faults(
+    version_num: int, words: str, release_: str
+) -> None:
+    said = lack("source", version_num)
+    assert said is not None
+    assert (words in said.said, said.release) == (True, release_)
+    assert said.said.count("; it ") <= SAID_MAX
+
+
+def test_the_table_of_releases_is_in_order() -> None:
+    """What is gravest of a part comes first; a fault ends after it began; each has a source."""
+    for part in get_args(Part):
+        grave = [fix.grave for fix in FIXES if fix.part == part]
+        assert grave == sorted(grave, reverse=True)
+    for fix in FIXES:
+        assert all(fix.since[major] < first for major, first in fix.first.items() if fix.since)
+        releases = {f"{major}.{minor}" for major, minor in fix.first.items()}
+        assert releases & set(fix.notes.partition(":")[0].split(", ")), fix

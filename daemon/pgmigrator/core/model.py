@@ -194,8 +194,8 @@ class Environment:
 
     #: "" if the destination server can connect to the source, else why not; None: not tried
     route_error: str | None = None
-    #: major version of pg_dump; None: not found
-    pg_dump_major: int | None = None
+    #: those of each pg_dump, like server_version_num, in the order in which they serve; 0: broken
+    pg_dump_versions: tuple[int, ...] = ()
     #: databases of all mappings that still need a slot on this source, this one included
     source_databases: int = 1
     #: how many of those have theirs already

@@ -56,35 +56,33 @@ class Ended:
 
 
 def find_tools(bin_dir: Path | None, major: int) -> Tools:
-    """Find pg_dump and pg_restore: of that major version, else the newest beyond it.
+    """Find pg_dump and pg_restore of a major version.
 
     Looks in `bin_dir` only, if given; else on PATH, then in the distributions' folders.
 
-    :raises Refused: there are none that are new enough.
+    :raises Refused: there are none of that version.
     """
-    found = [
-        Tools(folder, version(folder))
-        for folder in ([bin_dir] if bin_dir else _folders())
-        if all((folder / program).exists() for program in PROGRAMS)
-    ]
-    for tools in found:
-        if tools.major == major:
-            return tools
-    newest = max(found, key=lambda tools: tools.major, default=None)
-    if newest is not None and newest.major > major:
-        return newest
-    had = f"those in {newest.bin_dir} are of version {newest.major}" if newest else "found none"
+    found = list(_complete(bin_dir))
+    for folder, version_num in found:
+        if version_num // 10000 == major:
+            return Tools(folder, major)
+    others = sorted({f"{version_num // 10000} in {folder}" for folder, version_num in found})
+    had = f"found version {', '.join(others)}" if found else "found none"
     raise Refused(
         f"pg_dump and pg_restore {major} are needed, {had}: install postgresql-client-{major},"
         " or name their folder in PGMIGRATOR_POSTGRES_BIN_DIR"
     )
 
 
-def newest_major(bin_dir: Path | None) -> int | None:
-    """Return the newest major version of pg_dump and pg_restore that is there; None: none is."""
-    folders = [bin_dir] if bin_dir else _folders()
-    complete = (f for f in folders if all((f / program).exists() for program in PROGRAMS))
-    return max(map(version, complete), default=None)
+def versions(bin_dir: Path | None) -> tuple[int, ...]:
+    """Return the versions of those that `find_tools` finds, in its order; see `version`."""
+    return tuple(version_num for _, version_num in _complete(bin_dir))
+
+
+def _complete(bin_dir: Path | None) -> Iterator[tuple[Path, int]]:
+    for folder in [bin_dir] if bin_dir else _folders():
+        if all((folder / program).exists() for program in PROGRAMS):
+            yield folder, version(folder)
 
 
 def _folders() -> Iterator[Path]:
@@ -95,7 +93,10 @@ def _folders() -> Iterator[Path]:
 
 
 def version(bin_dir: Path) -> int:
-    """Return the major version of the pg_dump in a folder; 0 if it does not run."""
+    """Return the version of the pg_dump in a folder, like server_version_num; 0: it does not run.
+
+    A release candidate ("19rc1") has the minor version 0, as its server has.
+    """
     try:
         command: list[Path | str] = [bin_dir / PROGRAMS[0], "--version"]
         said = subprocess.check_output(  # noqa: S603
@@ -103,8 +104,8 @@ def version(bin_dir: Path) -> int:
         )
     except (OSError, subprocess.SubprocessError):
         return 0
-    match = re.search(r"\) (\d+)", said)
-    return int(match[1]) if match else 0
+    match = re.search(r"\) (\d+)(?:\.(\d+))?", said)
+    return int(match[1]) * 10000 + int(match[2] or 0) if match else 0
 
 
 async def run(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pgmigrator.core.model import Environment, RoleDifference
 from pgmigrator.core.roles import RolePolicy, Roles, collisions
-from pgmigrator.postgres.children import newest_major
+from pgmigrator.postgres.children import versions
 from pgmigrator.settings import Settings
 
 #: how often pg_dump is looked for
@@ -23,7 +23,7 @@ class Neighbours:
         self._pending: dict[str, frozenset[str]] = {}
         self._with_slot: dict[str, frozenset[str]] = {}
         self._roles: dict[str, tuple[Roles | None, RolePolicy]] = {}
-        self._programs: int | None = None
+        self._programs: tuple[int, ...] = ()
         self._programs_due = 0.0
 
     def announce(
@@ -53,7 +53,7 @@ class Neighbours:
     def environment(self, mapping: str) -> Environment:
         """Return what is shared by the databases of a mapping."""
         return Environment(
-            pg_dump_major=self._pg_dump_major(),
+            pg_dump_versions=self._pg_dump_versions(),
             source_databases=self._count(self._pending, mapping, "source"),
             source_slots=self._count(self._with_slot, mapping, "source"),
             destination_databases=self._count(self._databases, mapping, "destination"),
@@ -68,11 +68,11 @@ class Neighbours:
                 own = policy.own | their_policy.own
                 yield from collisions(ours, theirs, replace(policy, own=own), other)
 
-    def _pg_dump_major(self) -> int | None:
+    def _pg_dump_versions(self) -> tuple[int, ...]:
         """Look again now and then: somebody may install it while we wait."""
         if time.monotonic() >= self._programs_due:
             self._programs_due = time.monotonic() + PROGRAMS_INTERVAL_SECONDS
-            self._programs = newest_major(self._settings.postgres_bin_dir)
+            self._programs = versions(self._settings.postgres_bin_dir)
         return self._programs
 
     def colliding(self, mapping: str, database: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pgmigrator.core.minors import Part, is_unfinished, lack
 from pgmigrator.core.model import Observation
 from pgmigrator.core.names import quote_identifier
 from pgmigrator.core.preflight.finding import (
@@ -21,8 +22,6 @@ from pgmigrator.core.preflight.finding import (
 
 MIN_SOURCE_VERSION_NUM = 150000
 MIN_DESTINATION_VERSION_NUM = 180000
-#: the first minor releases that keep changes which are under way while a table is published
-FIXED_MINOR = {15: 13, 16: 9, 17: 5}
 #: smaller databases fit anywhere
 DISK_WORTH_A_WORD_BYTES = 1024**3
 #: WAL that a slot should be allowed to keep, as a part of what is copied
@@ -225,33 +224,26 @@ def direct_connection(obs: Observation) -> Iterator[Found]:
 
 @check("both", DEGRADES, NOTE)
 def minor_releases(obs: Observation) -> Iterator[Found]:
-    """Both servers have the fixes of logical replication that their major version knows."""
+    """Both servers are finished releases, with the fixes that matter to a migration."""
     if ended(obs):
         return
-    source, destination = source_server(obs), destination_server(obs)
-    fixed = FIXED_MINOR.get(source.version_num // 10000)
-    if fixed is not None and source.version_num % 10000 < fixed:
-        yield (
-            DEGRADES,
-            "source",
-            f"version {source.version} can lose the changes of transactions that are open while a"
-            " table is published, without an error",
-            f"update it to {source.version_num // 10000}.{fixed} or newer",
-        )
-    for side, server in (("source", source), ("destination", destination)):
-        if 180000 <= server.version_num < 180004:
-            # 18.2 lost slots no more that were just made; 18.4 a walsender's endless shutdown
+    for side, server in (("source", source_server(obs)), ("destination", destination_server(obs))):
+        part: Part = "source" if side == "source" else "destination"
+        if is_unfinished(server.version):
             yield (
                 NOTE,
                 side,
-                f"version {server.version} lacks fixes of logical replication: it stops or begins"
-                " again more often than it must"
-                + (
-                    "; before 18.2, parallel workers could lose transactions, and so none are used"
-                    if side == "destination" and server.version_num < 180002
-                    else ""
-                ),
-                "update it to 18.4 or newer",
+                f"version {server.version} is not a finished release: PostgreSQL's makers advise"
+                " against it for production",
+                f"use it for tests; for production, the release {server.version_num // 10000}.0 or"
+                " newer once it is out",
+            )
+        elif found := lack(part, server.version_num):
+            yield (
+                DEGRADES if found.grave else NOTE,
+                side,
+                f"version {server.version} has faults that a later one has not: it {found.said}",
+                f"update it to {found.release} or newer",
             )
 
 
@@ -288,21 +280,30 @@ def disk_space(obs: Observation) -> Iterator[Found]:
     )
 
 
-@check("destination", BLOCKS, before=True)
+@check("destination", BLOCKS, NOTE, before=True)
 def client_programs(obs: Observation) -> Iterator[Found]:
-    """pg_dump and pg_restore are there, and of the destination's version or newer."""
-    major = obs.environment.pg_dump_major
+    """pg_dump and pg_restore are there, of the destination's major version and with its fixes."""
+    found = obs.environment.pg_dump_versions
     need = destination_server(obs).version_num // 10000
-    fix = (
-        f"install PostgreSQL {need}'s client programs beside the daemon (postgresql-client-{need}"
-        f" on Debian and Ubuntu, postgresql{need} on Red Hat, from postgresql.org/download), or"
-        " name their folder in PGMIGRATOR_POSTGRES_BIN_DIR"
+    beside = (
+        f"PostgreSQL {need}'s client programs beside the daemon (postgresql-client-{need} on Debian"
+        f" and Ubuntu, postgresql{need} on Red Hat, from postgresql.org/download)"
     )
-    if major is None:
-        yield BLOCKS, "pg_dump", "it was not found", fix
-    elif major < need:
-        reason = f"version {major} is older than the destination's {need}"
+    fix = f"install {beside}, or name their folder in PGMIGRATOR_POSTGRES_BIN_DIR"
+    ours = next((each for each in found if each // 10000 == need), None)
+    if not any(found):
+        yield BLOCKS, "pg_dump", "it does not run" if found else "it was not found", fix
+    elif ours is None:
+        had = ", ".join(str(major) for major in sorted({each // 10000 for each in found if each}))
+        reason = (
+            f"version {had} was found, and only {need} is made for the destination: an older one"
+            " may not know all that it has, a newer one may write what it does not know"
+        )
         yield BLOCKS, "pg_dump", reason, fix
+    elif missing := lack("pg_dump", ours):
+        reason = f"version {need}.{ours % 10000} has faults that a later one has not: it "
+        update = f"update {beside} to {missing.release} or newer"
+        yield NOTE, "pg_dump", reason + missing.said, update
 
 
 CHECKS: tuple[Check, ...] = (

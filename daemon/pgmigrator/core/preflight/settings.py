@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from pgmigrator.core.conditions import Setting
 from pgmigrator.core.model import Observation
-from pgmigrator.core.names import quote_identifier
+from pgmigrator.core.names import quote_identifier, quote_literal
 from pgmigrator.core.preflight.finding import (
     BLOCKS,
     DEGRADES,
     NOTE,
+    SERVICES,
     Check,
     Found,
     blocks_at_first,
@@ -19,6 +20,7 @@ from pgmigrator.core.preflight.finding import (
     destination_server,
     ended,
     kept_roles,
+    set_to,
     source_server,
     spelt,
     subscribed,
@@ -31,6 +33,12 @@ from pgmigrator.core.ties import concerns
 OPTIONS_HONOURED_VERSION_NUM = 180002
 #: a stream that is cut more often than this hardly gets anywhere
 SENDER_TIMEOUT_MIN_MS = 5000
+
+#: the library that decodes for subscriptions
+OUTPUT_PLUGIN = "pgoutput"
+#: one of a list of libraries: quoted, or anything up to white space or a comma
+LIBRARY = re.compile(r'"(?:[^"]|"")*"|[^\s",][^\s,]*')
+LIBRARY_LIST = re.compile(rf"\s*(?:(?:{LIBRARY.pattern})\s*(?:,\s*(?:{LIBRARY.pattern})\s*)*)?")
 
 COPY_TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 COPY_SETTINGS = ("lc_monetary", "role")
@@ -163,6 +171,48 @@ def sender_timeout(obs: Observation) -> Iterator[Found]:
             yield DEGRADES, setting.name, reason, fix
 
 
+@check("source", BLOCKS, DEGRADES)
+def output_plugins(obs: Observation) -> Iterator[Found]:
+    """The source lets the library pgoutput decode its WAL."""
+    for setting in conditions_here(obs).settings if not ended(obs) else ():
+        if setting.name != "output_plugin_libraries":
+            continue
+        libraries = _libraries(setting.setting)
+        if libraries is not None and OUTPUT_PLUGIN in libraries:
+            continue
+        wrong = "is no list of libraries" if libraries is None else f"lacks {OUTPUT_PLUGIN}"
+        yield (
+            blocks_at_first(obs),
+            setting.name,
+            f"it is '{setting.setting}' ({setting.source}) for our role, which {wrong}: the source"
+            " refuses each new slot, and each stream once it connects again",
+            "on the source: " + _with_our_plugin(obs, setting, libraries or ()),
+        )
+
+
+def _libraries(value: str) -> tuple[str, ...] | None:
+    """Split a list of libraries as the server does; None: its syntax is wrong."""
+    if not LIBRARY_LIST.fullmatch(value):
+        return None
+    return tuple(
+        each[1:-1].replace('""', '"') if each.startswith('"') else each
+        for each in LIBRARY.findall(value)
+    )
+
+
+def _with_our_plugin(obs: Observation, setting: Setting, present: tuple[str, ...]) -> str:
+    """Say how to add our plugin to a list: where its value comes from, each library by itself."""
+    server = source_server(obs)
+    libraries = dict.fromkeys((OUTPUT_PLUGIN, *(each for each in present if each)))
+    if server.service in SERVICES:
+        return set_to(server, setting.name, ", ".join(libraries), restart=False)
+    value = ", ".join(quote_literal(library) for library in libraries)
+    if setting.source == "configuration file":
+        # in one pair of quotes it would be one library with a comma in its name
+        return f"ALTER SYSTEM SET {setting.name} = {value}; then SELECT pg_reload_conf();"
+    return _for_our_role(server.user, obs.database, setting.name, value)
+
+
 def _shown(setting: Setting) -> str:
     return f"{setting.setting} {setting.unit} ({setting.source})".replace("  ", " ")
 
@@ -251,6 +301,7 @@ CHECKS: tuple[Check, ...] = (
     apply_timeouts,
     apply_settings,
     sender_timeout,
+    output_plugins,
     preload_libraries,
     unknown_settings,
     everywhere_settings,

@@ -36,7 +36,9 @@ WITH RECURSIVE generated AS MATERIALIZED (
 )
 SELECT c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name,
        rn.nspname::text AS root_schema, r.relname::text AS root_name,
-       greatest(c.reltuples, 0)::bigint AS estimated_rows,
+       -- an index build may leave NaN or Infinity: as unknown as that of a table never analysed
+       CASE WHEN c.reltuples > 0 AND c.reltuples < 1e18 THEN c.reltuples ELSE 0 END::bigint
+         AS estimated_rows,
        -- counted whether they were committed or not, TRUNCATE not at all
        pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid) AS changes,
        CASE c.relreplident

@@ -6,7 +6,7 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned
  WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND c.relispopulated
    AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgmigrator')
    AND (
-       c.reltuples < 0
+       NOT c.reltuples BETWEEN 0 AND 1e18  -- nor NaN or Infinity, which an index build may leave
     OR c.relpages > 0 AND NOT EXISTS (SELECT FROM pg_statistic s WHERE s.starelid = c.oid)
        AND EXISTS (SELECT FROM pg_attribute a
                     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
