@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 
+from pgmigrator.core.left_out import is_left_out
 from pgmigrator.errors import MigratorError, Refused
 from pgmigrator.postgres.children import Tools, failure, run, run_offline
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
@@ -47,6 +48,10 @@ _NEEDS = {
     "INDEX": ("default_tablespace",),
     "CONSTRAINT": ("default_tablespace",),
 }
+#: where the text of a function begins in the archive: its length stands before it, in five bytes
+_FUNCTION = re.compile(rb"\x00(.{4})(?=CREATE (?:FUNCTION|PROCEDURE) )", re.DOTALL)
+_BODY = re.compile(rb"\n    (?:AS|BEGIN ATOMIC|RETURN)\b")
+_SET = re.compile(rb"""\n    SET "?(?P<name>\w+)"? TO '?(?P<value>[^\n]*?)'?(?=\n)""")
 _LISTED = re.compile(r"^(\d+); \d+ \d+ (.*)$", re.MULTILINE)
 _LOCKED = re.compile(r"statement timeout|lock timeout|could not obtain lock")
 
@@ -133,6 +138,27 @@ async def _check_lock_table(connection: Connection, database: str) -> None:
             " raise max_locks_per_transaction on the source to"
             f" {row['tables'] * LOCK_TABLE_SHARE // row['lock_slots'] + 1} (restart)"
         )
+
+
+def leave_out(archive: Path, left_out: str) -> None:
+    """Blank the settings of functions that `left_out` (see core/left_out.py) describes.
+
+    The archive keeps its lengths and places: whatever reads it then finds them gone.
+    """
+
+    def blank(found: re.Match[bytes]) -> bytes:
+        item = b"%s=%s" % (found["name"], found["value"])
+        return b" " * len(found[0]) if is_left_out(item.decode("latin-1"), left_out) else found[0]
+
+    content = archive.read_bytes()
+    changed = bytearray(content)
+    for function in _FUNCTION.finditer(content):
+        end = function.end() + int.from_bytes(function[1], "little")
+        body = _BODY.search(content, function.end(), end)
+        until = body.start() + 1 if body else end
+        changed[function.end() : until] = _SET.sub(blank, content[function.end() : until])
+    if changed != content:
+        archive.write_bytes(changed)
 
 
 async def listed(tools: Tools, archive: Path, section: str) -> dict[int, str]:

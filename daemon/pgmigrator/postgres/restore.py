@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pgmigrator.core.names import TableName
-from pgmigrator.postgres.archive import dump, entries
+from pgmigrator.postgres.archive import dump, entries, leave_out
 from pgmigrator.postgres.children import Tools
+from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.extension_rows import copy_extension_rows
 from pgmigrator.postgres.failures import Failure
+from pgmigrator.postgres.left_out import left_out
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.private import private_folder
 from pgmigrator.postgres.rest import restore_post_data
@@ -96,4 +98,9 @@ async def _archive(
     with private_folder() as folder:
         async with dump_lock:
             archive = await dump(pair.source, pair.database, folder, tools)
+        async with (
+            session(pair.source, pair.database, "Dump") as source,
+            session(pair.destination, pair.database, "Dump") as destination,
+        ):
+            leave_out(archive, await left_out(source, destination))
         yield archive
