@@ -1,11 +1,16 @@
 """What the tests of tables that come, go, or are renamed share: the shop, migrating."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from pgmigrator.core.drift import Drift, drifts
+from pgmigrator.postgres import fingerprint
+from pgmigrator.postgres.connect import session
 from tests.e2e import shop
 from tests.fixtures.daemon import Daemon, orders
 from tests.fixtures.servers import Pair, PairFactory
+from tests.integration.replicating import endpoint
 
 
 def migrating(
@@ -49,3 +54,17 @@ def arrives(pair: Pair, running: Daemon, client_bin_dir: Path, before: str) -> N
 def dump(client_bin_dir: Path, pair: Pair) -> str:
     """The application's own objects on the source, whatever is ours at that moment."""
     return shop.dump(client_bin_dir, pair.source, options=("--no-publications",))
+
+
+def drift(pair: Pair, database: str = "shop") -> tuple[Drift, ...]:
+    """Compare the schemas as the daemon does, and at once."""
+    source, destination = endpoint("source", pair.source), endpoint("destination", pair.destination)
+
+    async def compared() -> tuple[Drift, ...]:
+        async with (
+            session(source, database, "test") as here,
+            session(destination, database, "test") as there,
+        ):
+            return drifts(await fingerprint.compare(here, there))
+
+    return asyncio.run(compared())

@@ -789,7 +789,6 @@ CONDITIONS = (
             object=f"{setting} of {whose}",
             here=(
                 'CREATE ROLE "Odd" LOGIN',
-                f'GRANT CREATE ON DATABASE {QUOTED} TO "Odd"',
                 # what is looked for elsewhere is found there
                 """ALTER ROLE "Odd" SET dynamic_library_path = '/nowhere'""",
                 f"ALTER {whose} SET {setting} = {value}",
@@ -841,20 +840,44 @@ CONDITIONS = (
     *(
         Case(
             check="unknown_settings",
-            severity=DEGRADES,
+            severity=NOTE,
             object=f"force_parallel_mode of {whose}",
             here=(
                 'CREATE ROLE "Odd"',
-                f'GRANT CREATE ON DATABASE {QUOTED} TO "Odd"',
+                'CREATE FUNCTION public."F"(int) RETURNS int LANGUAGE sql RETURN 1',
                 f"ALTER {whose} SET work_mem = '7MB'",
                 # as of 15, which has it
                 "SET allow_system_table_mods = on; UPDATE pg_db_role_setting SET setconfig ="
                 " setconfig || '{force_parallel_mode=off}'::text[]"
-                " WHERE setconfig::text LIKE '%work_mem=7MB%'",
+                " WHERE setconfig::text LIKE '%work_mem=7MB%'; UPDATE pg_proc SET proconfig ="
+                " proconfig || '{force_parallel_mode=off}'::text[]"
+                " WHERE proconfig::text LIKE '%work_mem=7MB%'",
             ),
             says=f"on the source: ALTER {whose} RESET force_parallel_mode;",
         )
-        for whose in ('ROLE "Odd"', f"DATABASE {QUOTED}")
+        for whose in ('ROLE "Odd"', f"DATABASE {QUOTED}", 'ROUTINE public."F"(integer)')
+    ),
+    *(
+        Case(
+            check="unknown_settings",
+            severity=NOTE,
+            object=f"standard_conforming_strings of {thing}",
+            here=here,
+            here_settings=settings,
+            simulated={"destination.server.version_num": 190000},
+            says="write E'...'",
+        )
+        for thing, here, settings in (
+            (
+                "ROUTINE public.f()",
+                (
+                    "CREATE FUNCTION public.f() RETURNS text LANGUAGE sql SET"
+                    " standard_conforming_strings = off AS $$ SELECT 'a' $$",
+                ),
+                {},
+            ),
+            ("the source", (), {"standard_conforming_strings": "off"}),
+        )
     ),
     Case(
         check="time_zones",

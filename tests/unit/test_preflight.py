@@ -97,8 +97,8 @@ def there(**facts: object) -> dict[str, object]:
     return {"destination.conditions": replace(CLEAN_THERE, **facts)}  # type: ignore[arg-type]
 
 
-def setting(name: str, value: str) -> tuple[Setting, ...]:
-    return (Setting(name=name, setting=value, unit="ms", source="user"),)
+def setting(name: str, value: str, source: str = "user") -> tuple[Setting, ...]:
+    return (Setting(name=name, setting=value, unit="ms", source=source),)
 
 
 def rows(count: int = 2, **more: Any) -> tuple[ExtensionRows, ...]:
@@ -207,6 +207,12 @@ def release(side: str, version_num: int, version: str = "") -> dict[str, object]
 OLD_DESTINATION: dict[str, object] = {"destination.server.version_num": 180_001}
 GERMAN_MONEY = here(settings=setting("lc_monetary", "de_DE.utf8"), money=thing("public.paid"))
 PRELOADS = (Preload(object="ROLE app", role="app", setting="local_preload_libraries=a", path=""),)
+MULE: dict[str, object] = {"source.database": change(database(), {"encoding": "MULE_INTERNAL"})}
+OF_19: dict[str, object] = {"destination.server.version_num": 190_000}
+ESCAPES = there(setting_names=thing("standard_conforming_strings")) | OF_19
+ESCAPING = StoredSetting(
+    object="ROUTINE public.f()", role="", name="standard_conforming_strings", value="off"
+)
 KNOBS = (StoredSetting(object="ROLE app", role="app", name="force_parallel_mode"),)
 UNKNOWN = here(stored_settings=KNOBS) | there(setting_names=thing("work_mem"))
 PRELOADED = here(preloads=PRELOADS)
@@ -231,6 +237,13 @@ FIRES: list[Case] = [
     ("not_a_standby", BLOCKS, "source", FRESH, {"source.server.in_recovery": True}),
     ("not_a_standby", BLOCKS, "destination", FRESH, {"destination.server.in_recovery": True}),
     ("logical_wal", BLOCKS, "source", FRESH, {SOURCE_SETTING + "wal_level": "replica"}),
+    (
+        "logical_wal",
+        BLOCKS,
+        "source",
+        FRESH,
+        {SOURCE_SETTING + "wal_level": "minimal", "source.server.version_num": 190_000},
+    ),
     ("source_headroom", BLOCKS, "source", FRESH, {SOURCE_SETTING + "max_replication_slots": "5"}),
     (
         "source_headroom",
@@ -314,6 +327,8 @@ FIRES: list[Case] = [
         FRESH,
         {"source.database": change(database(), {"encoding": "SQL_ASCII"})},
     ),
+    ("encoding_known", BLOCKS, "shop", FRESH, MULE | OF_19),
+    ("source_database", BLOCKS, "sh\nop", FRESH, {"database": "sh\nop"} | OF_19),
     (
         "destination_database",
         BLOCKS,
@@ -694,12 +709,27 @@ FIRES: list[Case] = [
         UNKNOWN | here(stored_settings=KNOBS, tied_roles=()),
     ),
     *(
-        ("unknown_settings", DEGRADES, "force_parallel_mode of ROLE app", obs, UNKNOWN | changes)
+        ("unknown_settings", NOTE, "force_parallel_mode of ROLE app", obs, UNKNOWN | changes)
         for obs, changes in (
             (FRESH, {}),
             (STREAMING, {"roles": OTHER_ROLE}),
             (STREAMING, {"policy.role_conflicts": "merge"}),
         )
+    ),
+    (
+        "unknown_settings",
+        NOTE,
+        "standard_conforming_strings of ROUTINE public.f()",
+        FRESH,
+        ESCAPES | here(stored_settings=(ESCAPING,)),
+    ),
+    (
+        "unknown_settings",
+        NOTE,
+        "standard_conforming_strings of the source",
+        FRESH,
+        ESCAPES
+        | here(settings=setting("standard_conforming_strings", "off", "configuration file")),
     ),
     (
         "everywhere_settings",
@@ -833,6 +863,13 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("copy_fails", SWITCHED, FAILED),
     ("copy_fails", STREAMING, {"copies": Copies({ORDERS: Tries(2, 2)})}),
     ("encoding_known", FRESH, {"source.database": change(database(), {"encoding": "LATIN1"})}),
+    ("encoding_known", FRESH, MULE),
+    ("source_database", FRESH, {"database": "sh\nop"}),
+    (  # it becomes logical with our slot
+        "logical_wal",
+        FRESH,
+        OF_19 | {SOURCE_SETTING + "wal_level": "replica", "source.server.version_num": 190_000},
+    ),
     # what looks at what we ourselves use, or at what can no longer be helped, is silent later
     *((check, STREAMING, facts) for check, _, _, base, facts in FIRES if is_before(check)),
     *(
@@ -891,6 +928,16 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("unknown_settings", FRESH, here(stored_settings=KNOBS)),  # unread there
     ("unknown_settings", FRESH, UNKNOWN | there(setting_names=thing("force_parallel_mode"))),
     ("unknown_settings", FRESH, UNKNOWN | {"destination.server.user": "app"}),
+    (  # 18 takes it
+        "unknown_settings",
+        FRESH,
+        ESCAPES | here(stored_settings=(ESCAPING,)) | {"destination.server.version_num": 180_006},
+    ),
+    (
+        "unknown_settings",
+        FRESH,
+        ESCAPES | here(stored_settings=(replace(ESCAPING, value="yes"),)),
+    ),
     (
         "unknown_settings",
         FRESH,

@@ -80,11 +80,13 @@ class SharedLabel(Thing):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSetting(Thing):
-    """A setting of a role or a database, by name; the object is whose, as ALTER calls it."""
+    """A setting of a role, a database or a function; the object is whose, as ALTER calls it."""
 
     #: "" for all roles
     role: str
     name: str
+    #: of standard_conforming_strings; "" of all others
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

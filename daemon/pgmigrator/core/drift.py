@@ -16,6 +16,7 @@ from pgmigrator.core.drift_sql.lines import (
     GRANT,
     INDEX,
     NAME,
+    NOT_NULL_NOT_VALID,
     ORDER,
     PARENTS,
     STATISTICS,
@@ -140,6 +141,8 @@ def drifts(items: Iterable[SchemaItem]) -> tuple[Drift, ...]:
         if (key != ORDER or not _changes_columns(pairs, described))
         # as a parent that came or went changes theirs
         and (key != PARENTS or not _changes_parents(pairs, described))
+        # a column that is NOT NULL on the source has the constraint, which becomes valid
+        and not (source is None and _becomes_valid(pairs, described, destination or ""))
     )
     return _without_heirs(_without_parts(found), ancestors)
 
@@ -265,6 +268,15 @@ def _changes_columns(
         and len({line and first_name(line) for line in pair}) > 1
         for (name, kind, key), pair in pairs.items()
     )
+
+
+def _becomes_valid(
+    pairs: Mapping[tuple[str, SchemaKind, str], list[str | None]], described: str, line: str
+) -> bool:
+    found = NOT_NULL_NOT_VALID.fullmatch(line)
+    source, _ = pairs.get((described, SchemaKind.COLUMN, found[2] if found else ""), (None, None))
+    column = COLUMN.fullmatch(source.removeprefix(found[2])) if found and source else None
+    return column is not None and column["null"] is not None
 
 
 def _changes_parents(

@@ -8,9 +8,10 @@ other people's roles too, and so is for a person to grant.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from pgmigrator.core.left_out import is_left_out
 from pgmigrator.core.model import RoleDifference
 from pgmigrator.core.names import quote_identifier, quote_literal
 from pgmigrator.core.preloads import first_load
@@ -96,6 +97,20 @@ class RolePlan:
     create: tuple[Role, ...] = ()
     memberships: tuple[Membership, ...] = ()
     conflicts: tuple[RoleDifference, ...] = ()
+
+
+def without_settings(roles: Roles, left_out: str) -> Roles:
+    """Return the roles without those settings that `left_out` (see left_out.py) describes."""
+    return replace(
+        roles,
+        roles={
+            name: replace(
+                role,
+                settings=tuple(each for each in role.settings if not is_left_out(each, left_out)),
+            )
+            for name, role in roles.roles.items()
+        },
+    )
 
 
 def plan(source: Roles, destination: Roles, policy: RolePolicy) -> RolePlan:

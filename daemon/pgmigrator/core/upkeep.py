@@ -110,8 +110,10 @@ def sequences(obs: Observation) -> tuple[a.Action, ...]:
 
 
 def _comes_with_its_table(item: SchemaItem) -> bool:
-    """A CHECK is part of CREATE TABLE, unless it is not validated: no restore brings it later."""
-    return " CHECK (" in item.definition and not item.definition.endswith(" NOT VALID")
+    """A CHECK is part of CREATE TABLE, unless rows may break it: no restore brings it later."""
+    return " CHECK (" in item.definition and not item.definition.endswith(
+        (" NOT VALID", " NOT ENFORCED")
+    )
 
 
 def something_to_restore(obs: Observation) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 
+from pgmigrator.core.left_out import is_left_out
 from pgmigrator.errors import MigratorError, Refused
 from pgmigrator.postgres.children import Tools, failure, run, run_offline
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
@@ -68,6 +69,9 @@ _NEEDS = {
     "INDEX": ("default_tablespace",),
     "CONSTRAINT": ("default_tablespace",),
 }
+#: what ends the head of a function, and a setting in it
+_BODY = re.compile(r"\n    (?:AS|BEGIN ATOMIC|RETURN)\b")
+_SET = re.compile(r"""\n    SET "?(?P<name>\w+)"? TO '?(?P<value>[^\n]*?)'?(?=\n)""")
 _LOCKED = re.compile(r"statement timeout|lock timeout|could not obtain lock")
 
 
@@ -105,6 +109,29 @@ class Entry:
         """Leave out a column option; the same entry if it sets none of that name."""
         text = _text(self.statement)
         return replace(self, statement=_bytes(without_option(text, option).strip()))
+
+    def without_settings(self, left_out: str) -> "Entry":
+        """Leave out the settings of a function that `left_out` (see core/left_out.py) describes."""
+        if self.type not in ("FUNCTION", "PROCEDURE"):
+            return self
+        text = _text(self.statement)
+        body = _BODY.search(text)
+        until = body.start() + 1 if body else len(text)
+
+        def kept(setting: re.Match[str]) -> str:
+            stored = f"{setting['name']}={setting['value']}"
+            return "" if is_left_out(stored, left_out) else setting[0]
+
+        return replace(self, statement=_bytes(_SET.sub(kept, text[:until]) + text[until:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A dump's file, and the settings of functions that come to no destination of this version."""
+
+    file: Path
+    #: see core/left_out.py
+    left_out: str
 
 
 async def dump(source: Endpoint, database: str, directory: Path, tools: Tools) -> Path:
@@ -167,18 +194,24 @@ async def _check_lock_table(connection: Connection, database: str) -> None:
         )
 
 
+#: what ends the head of a function, and a setting in it
+_BODY = re.compile(r"\n    (?:AS|BEGIN ATOMIC|RETURN)\b")
+_SET = re.compile(r"""\n    SET "?(?P<name>\w+)"? TO '?(?P<value>[^\n]*?)'?(?=\n)""")
+
+
 async def entries(
-    tools: Tools, archive: Path, section: str, *, tablespaces: bool = True
+    tools: Tools, archive: Archive, section: str, *, tablespaces: bool = True
 ) -> tuple[Entry, ...]:
     """Return the entries of an archive's pre-data or post-data, in order of dependency.
 
     Each is created in its own tablespace, or with `tablespaces=False` in the session's default one.
     """
-    file = archive.with_suffix(f".{section}.sql")
+    file = archive.file.with_suffix(f".{section}.sql")
     options = ("--verbose", f"--section={section}", f"--file={file}")
     where = () if tablespaces else ("--no-tablespaces",)
-    await run_offline(tools, "pg_restore", (*options, *where, str(archive)))
-    return parse(file.read_bytes())
+    await run_offline(tools, "pg_restore", (*options, *where, str(archive.file)))
+    found = parse(file.read_bytes())
+    return tuple(entry.without_settings(archive.left_out) for entry in found)
 
 
 def parse(script: bytes) -> tuple[Entry, ...]:

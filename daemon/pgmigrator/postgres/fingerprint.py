@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from pgmigrator.core.model import SchemaItem, SchemaKind
 from pgmigrator.postgres import triggers
 from pgmigrator.postgres.connect import Connection, fetch
+from pgmigrator.postgres.left_out import left_out
 from pgmigrator.postgres.queries import query
 
 #: an adopted database keeps its own owner, privileges and settings
@@ -42,6 +43,9 @@ _QUALIFIED = (
     r"""('(?:[^']|'')*')|(?:"(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.|("(?:[^"]|"")+")|\s+"""
 )
 _NOTHING = "(?!)"
+#: from here on GiST has a default for inet and cidr of its own, and does not name it
+_INET_DEFAULT_SINCE = 190000
+_INET_NAMED = r"""(?<=[\w")]) inet_ops(?=[,) ])"""
 
 _HASHES = """
 SELECT object, md5(string_agg(kind || ' ' || definition, E'\\n'
@@ -76,14 +80,17 @@ async def compare(
     of the same servers that may be compared at the same time.
     """
     parts = (DATABASE, *PARTS) if created else PARTS
-    oldest = min(source.info.server_version, destination.info.server_version)
+    versions = (source.info.server_version, destination.info.server_version)
+    oldest, newest = min(versions), max(versions)
     parameters = {
         "salt": secrets.token_hex(16),
         "own": [source.info.user, destination.info.user],
         "maintain": oldest >= _MAINTAIN_SINCE,
         "spelling": _NOTHING if oldest >= _BARE_NAMES_SINCE else _QUALIFIED,
+        "named_default": _INET_NAMED if oldest < _INET_DEFAULT_SINCE <= newest else _NOTHING,
         "home": await _home(destination) if tablespaces else None,
         "closed": await _closed(source) if created else False,
+        "left_out": await left_out(source, destination),
     }
     on_source = {**parameters, "held": None, "everywhere": True}
     held = Jsonb(await triggers.held(destination))

@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from psycopg import sql
 from psycopg.rows import DictRow
 
+from pgmigrator.core.left_out import is_left_out
 from pgmigrator.core.text import CARRIED_TEXT, OWN_ROLE
 from pgmigrator.postgres import preload
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
 from pgmigrator.postgres.failures import Failure
+from pgmigrator.postgres.left_out import left_out
 from pgmigrator.postgres.parameters import set_clause
 from pgmigrator.postgres.queries import query
 from pgmigrator.postgres.statements import Statement, run_each
@@ -41,12 +43,19 @@ async def finish(
 ) -> tuple[Failure, ...]:
     """Bring privileges, comment, connection limit and settings of the database; idempotent.
 
-    `created` tells a database of ours from an adopted one. What the destination refuses (a setting
+    `created` tells a database of ours from an adopted one. Settings that the destination's version
+    does not take are left out. What the destination refuses (a setting
     that it does not know, a role that is missing) is returned and does not stop the rest.
     """
-    async with session(source, database, ACTION) as origin:
+    async with (
+        session(source, database, ACTION) as origin,
+        session(destination, database, ACTION, secret=True) as connection,
+    ):
         theirs = await _read(origin, database, everywhere=True)
-    async with session(destination, database, ACTION, secret=True) as connection:
+        refused = await left_out(origin, connection)
+        theirs["database_settings"] = [
+            row for row in theirs["database_settings"] if not is_left_out(row["setting"], refused)
+        ]
         role = destination.instance.user
         await override_own_settings(connection, role, database)
         ours = await _read(connection, database, everywhere=False)

@@ -22,7 +22,7 @@ from pgmigrator.core.preflight.servers import (
     MIN_DESTINATION_VERSION_NUM,
     MIN_SOURCE_VERSION_NUM,
 )
-from pgmigrator.core.roles import RolePolicy, Roles, login_roles
+from pgmigrator.core.roles import RolePolicy, Roles, login_roles, without_settings
 from pgmigrator.core.roles import compare as compare_roles
 from pgmigrator.errors import MigratorError, Unreachable
 from pgmigrator.postgres import (
@@ -36,6 +36,7 @@ from pgmigrator.postgres import (
 )
 from pgmigrator.postgres import destination as destination_facts
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, translated
+from pgmigrator.postgres.left_out import left_out
 from pgmigrator.postgres.queries import query
 from pgmigrator.postgres.schedule import Scheduled
 from pgmigrator.postgres.sessions import Sessions
@@ -403,6 +404,7 @@ class Observer:
         here = await self._sessions.get(self.source)
         there = await self._sessions.get(self.destination)
         theirs, ours = await roles.read(here, passwords), await roles.read(there, passwords)
+        theirs = without_settings(theirs, await left_out(here, there))
         self.source_roles = theirs
         self.application_roles = login_roles(theirs, self.role_policy)
         return compare_roles(theirs, ours, self.role_policy)

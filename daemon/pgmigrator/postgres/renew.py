@@ -28,6 +28,13 @@ SELECT FROM pg_subscription_rel WHERE srrelid = to_regclass(%(table)s)
 """
 _OID = "SELECT to_regclass(%(table)s)::oid::bigint AS oid"
 _PARTITION = "SELECT FROM pg_class WHERE oid = to_regclass(%(table)s) AND relispartition"
+#: what the source's rows need not fit, but any row that is written here must; it comes again after
+#: the copy, as at first
+_NOT_VALID = """
+SELECT conname FROM pg_constraint
+ WHERE conrelid = to_regclass(%(table)s) AND contype IN ('c', 'n')
+   AND NOT convalidated AND conenforced AND conislocal AND coninhcount = 0
+"""
 _SHAPE = ("table", "column")
 
 
@@ -95,7 +102,7 @@ async def _empty(source: Connection, destination: Connection, table: TableName, 
             )
         dropped = how.differs and note.created and droppable and await _drop(connection, name, how)
         if not dropped:
-            await _delete_all(connection, name)
+            await _delete_all(connection, table, ours=note.created)
         if dropped:
             # changes to it went by here: another table of ours that stood for it has missed them
             rows = await fetch(source, _OID, {"table": str(table)})
@@ -121,7 +128,8 @@ async def _drop(connection: Connection, name: sql.Identifier, how: _How) -> bool
     return True
 
 
-async def _delete_all(connection: Connection, name: sql.Identifier) -> None:
+async def _delete_all(connection: Connection, table: TableName, *, ours: bool) -> None:
+    name = sql.Identifier(table.schema, table.name)
     # neither the application's triggers nor its foreign keys are to notice
     await connection.execute("SET LOCAL session_replication_role = replica")
     try:
@@ -129,3 +137,10 @@ async def _delete_all(connection: Connection, name: sql.Identifier) -> None:
             await connection.execute(sql.SQL("TRUNCATE ONLY {}").format(name))
     except errors.FeatureNotSupported:  # a foreign key points to it
         await connection.execute(sql.SQL("DELETE FROM ONLY {}").format(name))
+    # else the copy of rows that break them would fail for ever
+    for row in await fetch(connection, _NOT_VALID, {"table": str(table)}) if ours else ():
+        await connection.execute(
+            sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
+                name, sql.Identifier(row["conname"])
+            )
+        )

@@ -8,14 +8,13 @@ tries again until it is done. One object that fails is named and the rest goes o
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from pathlib import Path
 
 from psycopg import errors, sql
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from pgmigrator.core.renamed import renamed_names
 from pgmigrator.postgres import fingerprint, inventory, triggers
-from pgmigrator.postgres.archive import Entry, not_valid
+from pgmigrator.postgres.archive import Archive, Entry, not_valid
 from pgmigrator.postgres.archive import entries as archive_entries
 from pgmigrator.postgres.children import Tools
 from pgmigrator.postgres.connect import (
@@ -56,7 +55,7 @@ async def restore_post_data(
     source: Endpoint,
     destination: Endpoint,
     database: str,
-    archive: Path,
+    archive: Archive,
     tools: Tools,
     *,
     created: bool,

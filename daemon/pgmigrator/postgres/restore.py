@@ -6,13 +6,14 @@ The archive lives in a private folder and goes with it, since a schema can conta
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from pgmigrator.core.names import TableName
-from pgmigrator.postgres.archive import dump, entries
+from pgmigrator.postgres.archive import Archive, dump, entries
 from pgmigrator.postgres.children import Tools
+from pgmigrator.postgres.connect import session
 from pgmigrator.postgres.extension_rows import copy_extension_rows
 from pgmigrator.postgres.failures import Failure
+from pgmigrator.postgres.left_out import left_out
 from pgmigrator.postgres.pair import DatabasePair
 from pgmigrator.postgres.private import private_folder
 from pgmigrator.postgres.rest import restore_post_data
@@ -92,8 +93,13 @@ async def restore_tables(
 @asynccontextmanager
 async def _archive(
     pair: DatabasePair, tools: Tools, dump_lock: asyncio.Lock
-) -> AsyncIterator[Path]:
+) -> AsyncIterator[Archive]:
     with private_folder() as folder:
         async with dump_lock:
-            archive = await dump(pair.source, pair.database, folder, tools)
+            file = await dump(pair.source, pair.database, folder, tools)
+        async with (
+            session(pair.source, pair.database, "Dump") as source,
+            session(pair.destination, pair.database, "Dump") as destination,
+        ):
+            archive = Archive(file, await left_out(source, destination))
         yield archive

@@ -22,10 +22,12 @@ from pgmigrator.core.roles import (
     grant,
     parameter_grant,
     plan,
+    without_settings,
 )
 from pgmigrator.errors import Refused
 from pgmigrator.postgres import preload
 from pgmigrator.postgres.connect import Connection, Endpoint, fetch, session
+from pgmigrator.postgres.left_out import left_out
 from pgmigrator.postgres.parameters import set_clause
 from pgmigrator.postgres.queries import query
 from pgmigrator.postgres.statements import Statement, run_each
@@ -71,11 +73,6 @@ async def read(connection: Connection, passwords: Passwords) -> Roles:
     )
 
 
-async def _read_side(endpoint: Endpoint, role_policy: RolePolicy) -> Roles:
-    async with session(endpoint, endpoint.instance.database, ACTION) as connection:
-        return await read(connection, role_policy.passwords)
-
-
 async def create(
     source: Endpoint, destination: Endpoint, role_policy: RolePolicy
 ) -> tuple[RoleRefusal, ...]:
@@ -84,17 +81,20 @@ async def create(
     A role that is in conflict is left as it is. Returns what the destination refused: roles,
     memberships, and settings and comments of roles that exist all the same.
 
-    With `merge` and `skip` a role comes with all its settings or not at all: without one, it could
+    Settings that the destination's version does not take are left out. With `merge` and `skip` a
+    role comes with all its settings or not at all: without one, it could
     not be told later from a role that existed otherwise, which is accepted.
 
     :raises Refused: a server refuses as a whole.
     """
-    theirs = await _read_side(source, role_policy)
     database = destination.instance.database
     async with (
+        session(source, source.instance.database, ACTION) as origin,
         session(destination, database, ACTION, secret=True) as connection,
         connection.transaction(),
     ):
+        theirs = await read(origin, role_policy.passwords)
+        theirs = without_settings(theirs, await left_out(origin, connection))
         ours = await read(connection, role_policy.passwords)
         planned = plan(theirs, ours, role_policy)
         _warn_of_common_password(planned, role_policy)

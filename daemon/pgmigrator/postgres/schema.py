@@ -7,11 +7,10 @@ constraints after the copy (see restore.py).
 
 import re
 from collections.abc import Collection, Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 from pgmigrator.errors import Refused
-from pgmigrator.postgres.archive import Entry
+from pgmigrator.postgres.archive import Archive, Entry
 from pgmigrator.postgres.archive import entries as archive_entries
 from pgmigrator.postgres.children import Tools
 from pgmigrator.postgres.connect import (
@@ -43,7 +42,7 @@ async def restore_pre_data(
     source: Endpoint,
     destination: Endpoint,
     database: str,
-    archive: Path,
+    archive: Archive,
     tools: Tools,
     *,
     created: bool,

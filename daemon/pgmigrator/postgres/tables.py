@@ -31,6 +31,8 @@ _COMPANIONS = frozenset(
     {"ACL", "COMMENT", "DEFAULT", "SECURITY LABEL", "SEQUENCE", "SEQUENCE OWNED BY", "TABLE ATTACH"}
 )
 _INDEXES = frozenset({"CONSTRAINT", "INDEX"})
+#: ends what rows that were there before it need not fit: NOT NULL is a CONSTRAINT too then
+_NOT_VALID = b" NOT VALID;"
 _RELATION = 1259
 _NO_OBJECT = (0, 0)
 #: how pg_get_object_address says that there is no such object
@@ -155,6 +157,7 @@ def in_order(lacking: Collection[Entry], contents: Contents) -> list[Entry]:
         entry
         for entry in contents.post_data
         if entry.type in _INDEXES
+        and not entry.statement.endswith(_NOT_VALID)
         and (
             entry.dependencies & attached
             or (entry.dependencies & tables and entry.key in contents.identities)

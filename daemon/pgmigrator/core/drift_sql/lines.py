@@ -20,6 +20,8 @@ COLUMN = re.compile(
     r"(?P<type>.*?)(?P<null> NOT NULL)?(?: DEFAULT (?P<default>.*?))?(?P<rest> GENERATED .*)?",
     re.DOTALL,
 )
+#: a constraint whose column may have rows that break it
+NOT_NULL_NOT_VALID = re.compile(rf"{WORD} NOT NULL {WORD}(?: NO INHERIT)? NOT VALID")
 #: ends the line of a partitioned table's index, or key, that a partition has no part of yet
 INCOMPLETE = ", not valid"
 #: begins the line that has the columns in their order

@@ -28,11 +28,24 @@ JOB_EXTENSIONS = ("pg_cron", "pg_partman")
 
 @check("source", BLOCKS, before=True)
 def source_database(obs: Observation) -> Iterator[Found]:
-    """The database is there."""
+    """The database is there, and the destination takes its name."""
     assert obs.source is not None
     if obs.source.database is None:
         variable = f"PGMIGRATOR_MAPPINGS__{obs.mapping.upper()}__DATABASES"
         yield BLOCKS, obs.database, "the source has no such database", f"correct {variable}"
+    elif _refuses_old_ways(obs) and set(obs.database) & {"\n", "\r"}:
+        yield (
+            BLOCKS,
+            obs.database,
+            "its name has a line break: 19 and newer refuse such names",
+            f"on the source: ALTER DATABASE {quote_identifier(obs.database)} RENAME TO ...; or"
+            " leave it out with EXCLUDE_DATABASES",
+        )
+
+
+def _refuses_old_ways(obs: Observation) -> bool:
+    """Tell whether the destination is 19 or newer: without MULE_INTERNAL and line breaks."""
+    return destination_server(obs).version_num >= 190000
 
 
 @check("destination", BLOCKS, before=True)
@@ -82,11 +95,21 @@ def _unlike(
         )
 
 
-@check("source", NOTE)
+@check("source", BLOCKS, NOTE)
 def encoding_known(obs: Observation) -> Iterator[Found]:
-    """The database has an encoding: SQL_ASCII checks and converts nothing."""
+    """The database has an encoding, which the destination knows: SQL_ASCII converts nothing."""
     assert obs.source is not None
     here = obs.source.database
+    unknown = here is not None and here.encoding == "MULE_INTERNAL" and _refuses_old_ways(obs)
+    if unknown and obs.marker is None:
+        yield (
+            BLOCKS,
+            obs.database,
+            "its encoding is MULE_INTERNAL, which 19 and newer do not have",
+            "move it with pg_dump -E and the encoding of its text (EUC_JP, LATIN1, KOI8R...; UTF8"
+            " is not possible), or to a destination of version 18; until then leave it out with"
+            " EXCLUDE_DATABASES",
+        )
     if here is not None and here.encoding == "SQL_ASCII" and not ended(obs):
         yield (
             NOTE,

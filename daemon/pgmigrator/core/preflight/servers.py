@@ -22,6 +22,8 @@ from pgmigrator.core.preflight.finding import (
 
 MIN_SOURCE_VERSION_NUM = 150000
 MIN_DESTINATION_VERSION_NUM = 180000
+#: from here on, replica becomes logical by itself once there is a logical slot
+ON_DEMAND_SINCE = 190000
 #: smaller databases fit anywhere
 DISK_WORTH_A_WORD_BYTES = 1024**3
 #: WAL that a slot should be allowed to keep, as a part of what is copied
@@ -69,9 +71,10 @@ def not_a_standby(obs: Observation) -> Iterator[Found]:
 
 @check("source", BLOCKS, before=True)
 def logical_wal(obs: Observation) -> Iterator[Found]:
-    """The source writes WAL that can be decoded."""
+    """The source writes WAL that can be decoded, or from 19 on will with our first slot."""
     level = source_server(obs).settings["wal_level"]
-    if level != "logical":
+    on_demand = source_server(obs).version_num >= ON_DEMAND_SINCE and level == "replica"
+    if level != "logical" and not on_demand:
         fix = "on the source: " + set_to(source_server(obs), "wal_level", "logical", restart=True)
         yield BLOCKS, "source", f"wal_level is {level}", fix
 

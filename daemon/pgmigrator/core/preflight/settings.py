@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from pgmigrator.core.conditions import Setting
+from pgmigrator.core.left_out import STANDARD_STRINGS, is_left_out, pattern
 from pgmigrator.core.model import Observation
 from pgmigrator.core.names import quote_identifier, quote_literal
 from pgmigrator.core.preflight.finding import (
@@ -241,22 +242,49 @@ def preload_libraries(obs: Observation) -> Iterator[Found]:
             )
 
 
-@check("destination", DEGRADES, NOTE)
+@check("destination", NOTE)
 def unknown_settings(obs: Observation) -> Iterator[Found]:
-    """The destination knows the settings that roles and databases of the source have."""
+    """The destination takes what roles, databases and functions set; else it is left out."""
     known = {each.object for each in conditions_there(obs).setting_names}
+    if not known or ended(obs):
+        return
     own = {source_server(obs).user, destination_server(obs).user}
     accepted = {f"ROLE {name}" for name in spelt(*kept_roles(obs, "merge", "skip"))}
-    for stored in conditions_here(obs).stored_settings if known and not ended(obs) else ():
-        comes = stored.role not in own and stored.object not in accepted
-        if comes and stored.name.lower() not in known:
-            yield (
-                DEGRADES if not stored.role or concerns(stored.role, obs) else NOTE,
-                f"{stored.name} of {stored.object}",
-                "the destination's version has no such setting, and refuses it",
-                f"if nothing needs it any more, on the source: ALTER {stored.object} RESET"
-                f" {stored.name};",
+    stored = conditions_here(obs).stored_settings
+    unknown = {each.name.lower() for each in stored} - known
+    refused = pattern(unknown, destination_server(obs).version_num)
+    for each in stored:
+        comes = each.role not in own and each.object not in accepted
+        if not comes or not is_left_out(f"{each.name}={each.value}", refused):
+            continue
+        reason, fix = (
+            (_STANDARD_STRINGS, _ESCAPES + "; then")
+            if each.name.lower() == STANDARD_STRINGS
+            else (
+                "the destination's version has no such setting: it is left out there, and no"
+                " difference",
+                "nothing, unless something needs it; to be rid of this note",
             )
+        )
+        fix += f", on the source: ALTER {each.object} RESET {each.name};"
+        yield NOTE, f"{each.name} of {each.object}", reason, fix
+    for setting in conditions_here(obs).settings:
+        everywhere = setting.name == STANDARD_STRINGS and setting.source not in _OF_A_SESSION
+        if everywhere and is_left_out(f"{setting.name}={setting.setting}", refused):
+            yield NOTE, f"{setting.name} of the source", _STANDARD_STRINGS, _ESCAPES
+
+
+#: where pg_settings has it from, if a role or a database has it
+_OF_A_SESSION = ("user", "database", "database user", "global", "client", "session")
+_STANDARD_STRINGS = (
+    "from 19 on it is always on: off is left out there, and no difference. A backslash in '...' is"
+    " then an ordinary character: bodies of functions, and what applications send, may mean"
+    " something else or fail. Defaults, CHECKs, indexes and views keep their meaning"
+)
+_ESCAPES = (
+    "before the switch, write E'...' in function bodies and applications wherever a backslash"
+    " begins an escape"
+)
 
 
 @check("destination", NOTE)

@@ -15,6 +15,7 @@ from pgmigrator.core.preflight.finding import (
     check,
     ended,
     resync_command,
+    source_server,
 )
 
 
@@ -61,12 +62,12 @@ def publication_is_whole(obs: Observation) -> Iterator[Found]:
                 f"publication {name}",
                 "somebody altered it: it does not publish what it was made for any more, and"
                 " changes may be lost",
-                _make_whole(name, inserts=name != obs.names.publication)
+                _make_whole(obs, name, inserts=name != obs.names.publication)
                 + " The problems that are shown then say how each table is copied anew",
             )
 
 
-def _make_whole(publication: str, *, inserts: bool) -> str:
+def _make_whole(obs: Observation, publication: str, *, inserts: bool) -> str:
     """Take its tables out first: which changes they missed is forgotten once it is whole."""
     actions = "insert, truncate" if inserts else "insert, update, delete, truncate"
     empty = (
@@ -75,10 +76,13 @@ def _make_whole(publication: str, *, inserts: bool) -> str:
         " pg_publication_rel r ON r.prpubid = p.oid WHERE p.pubname ="
         f" '{publication}' GROUP BY p.pubname); END $$;"
     )
+    generated = (
+        ", publish_generated_columns = none" if source_server(obs).version_num >= 180000 else ""
+    )
     return (
         f"on the source, in this database: {empty} ALTER PUBLICATION"
         f" {quote_identifier(publication)} SET (publish = '{actions}', publish_via_partition_root"
-        " = false);"
+        f" = false{generated});"
     )
 
 

@@ -3,6 +3,7 @@
 SELECT coalesce(obj_description(p.oid, 'pg_publication'), '') AS comment,
        p.pubinsert AND p.pubtruncate AND NOT p.pubviaroot
          AND p.pubupdate = %(updates)s AND p.pubdelete = %(updates)s
+         AND coalesce(to_jsonb(p) ->> 'pubgencols', 'n') = 'n'
          AND NOT p.puballtables AND r.prqual IS NULL AND r.prattrs IS NULL
          AND NOT EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid) AS whole,
        c.oid::bigint, n.nspname::text AS schema, c.relname::text AS name

@@ -1,4 +1,5 @@
--- Our subscription, its workers and its counters (confl_* columns differ by version). Differing origins
+-- Our subscription, its workers and its counters (confl_* columns differ by version; 19 calls what
+-- failed to be copied sync_table_error_count). Differing origins
 -- are no conflict: where track_commit_timestamp is on, the first change of every row of the initial
 -- copy counts so, as it came under the origin of its own that a table's synchronisation has.
 SELECT s.oid::bigint, s.subenabled AS enabled, s.subslotname::text AS slot_name,
@@ -10,7 +11,8 @@ SELECT s.oid::bigint, s.subenabled AS enabled, s.subslotname::text AS slot_name,
           FROM (SELECT worker_type, count(*) AS n FROM pg_stat_subscription w
                  WHERE w.subid = s.oid AND w.pid IS NOT NULL GROUP BY 1) x) AS workers,
        coalesce(c.apply_error_count, 0) AS apply_error_count,
-       coalesce(c.sync_error_count, 0) AS sync_error_count,
+       coalesce(to_jsonb(c) ->> 'sync_table_error_count', to_jsonb(c) ->> 'sync_error_count',
+                '0')::bigint AS sync_error_count,
        coalesce(pg_replication_origin_progress('pg_' || s.oid::text, false) - '0/0', 0)::bigint
          AS applied_lsn,
        extract(epoch FROM c.stats_reset)::float8 AS stats_reset_at,

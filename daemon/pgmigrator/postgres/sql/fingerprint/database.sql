@@ -2,6 +2,7 @@
 -- privileges by how they differ from those of a new database, and its settings. On the source those
 -- of ALTER ROLE ALL count as its own, as in database_settings.sql. Those of our own roles are the
 -- daemon's, and so is its marker.
+-- What the destination's version does not take is left out.
 -- That the source is made read-only for the cutover, or `closed` by CONNECTION LIMIT 0, must not make
 -- the destination so.
 -- Values can be secrets: they are compared by a hash with a salt that nobody knows.
@@ -44,6 +45,7 @@ SELECT this.object, 'option',
  CROSS JOIN LATERAL unnest(s.setconfig) item
   LEFT JOIN pg_roles r ON r.oid = s.setrole
  WHERE item NOT LIKE 'pgmigrator.%%' AND item NOT LIKE 'default_transaction_read_only=%%'
+   AND item !~* %(left_out)s
    AND (s.setrole = 0 OR r.rolname <> ALL (%(own)s))
    AND (s.setdatabase <> 0
         OR NOT EXISTS (SELECT FROM pg_db_role_setting o, unnest(o.setconfig) own

@@ -10,9 +10,12 @@ WITH rel AS (
                           AND e.objid = c.oid AND e.deptype = 'e')
 )
 SELECT rel.q AS object, 'index' AS kind,
-       concat(pg_get_indexdef(i.indexrelid), CASE WHEN NOT i.indisvalid THEN ', not valid' END)
+       concat(regexp_replace(pg_get_indexdef(i.indexrelid),
+                             CASE WHEN am.amname = 'gist' THEN %(named_default)s ELSE '(?!)' END,
+                             '', 'g'), CASE WHEN NOT i.indisvalid THEN ', not valid' END)
            AS definition
   FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class x ON x.oid = i.indexrelid
+  JOIN pg_am am ON am.oid = x.relam
  -- a partitioned index that a partition has no part of is as its owner made it; others are broken
  WHERE (i.indisvalid OR x.relkind = 'I')
    AND NOT EXISTS (SELECT FROM pg_constraint k

@@ -69,6 +69,8 @@ SELECT concat(quote_ident(mine.nspname), '.', quote_ident(c.cfgname)), 'text_sea
 UNION ALL
 SELECT quote_ident(w.fdwname), 'foreign_data',
        concat_ws(' ', 'wrapper', w.fdwhandler::regproc, w.fdwvalidator::regproc,
+                 -- new in 19
+                 'CONNECTION ' || nullif(to_jsonb(w) ->> 'fdwconnection', '0')::oid::regproc,
                  (SELECT md5(%(salt)s || string_agg(o, ',' ORDER BY o COLLATE "C")) FROM unnest(w.fdwoptions) o))
   FROM pg_foreign_data_wrapper w
  WHERE NOT EXISTS (SELECT FROM ext

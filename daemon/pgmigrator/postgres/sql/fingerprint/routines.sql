@@ -1,6 +1,6 @@
 -- Functions, procedures, aggregates; languages, casts, transforms; operators and what indexes need
 -- of them; access methods. A body in SQL's standard form is written by the server, and is compared
--- as views are (see there).
+-- as views are (see there). Settings that the destination's version does not take are left out.
 WITH proc AS (
     SELECT p.*, (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity AS q
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -15,10 +15,21 @@ SELECT proc.q AS object, 'function' AS kind,
                                 ELSE 'function' END,
               pg_get_function_arguments(proc.oid),
               'RETURNS ' || pg_get_function_result(proc.oid) || ' ',
-              md5(CASE WHEN proc.prosqlbody IS NULL THEN pg_get_functiondef(proc.oid)
-                       ELSE regexp_replace(pg_get_functiondef(proc.oid), %(spelling)s, '\1\2', 'g')
-                  END)) AS definition
-  FROM proc WHERE proc.prokind <> 'a'
+              md5(CASE WHEN proc.prosqlbody IS NULL THEN printed.text
+                       ELSE regexp_replace(printed.text, %(spelling)s, '\1\2', 'g') END)) AS definition
+  FROM proc
+ CROSS JOIN LATERAL (
+       -- they stand before the body
+       SELECT CASE WHEN refused.names IS NULL THEN def.text
+                   ELSE regexp_replace(left(def.text, body.at),
+                                       '\n SET "?(' || refused.names || ')"? TO [^\n]*', '', 'g')
+                        || substr(def.text, body.at + 1) END
+         FROM (SELECT pg_get_functiondef(proc.oid)) def (text)
+        CROSS JOIN LATERAL (SELECT regexp_instr(def.text, '\n(AS |BEGIN ATOMIC|RETURN )')) body (at)
+        CROSS JOIN (SELECT string_agg(split_part(item, '=', 1), '|') FROM unnest(proc.proconfig) item
+                     WHERE item ~* %(left_out)s) refused (names)
+       ) printed (text)
+ WHERE proc.prokind <> 'a'
 UNION ALL
 SELECT proc.q, 'function',
        format('aggregate (%%s) (%%s)', pg_get_function_arguments(proc.oid),
@@ -45,6 +56,7 @@ SELECT proc.q, 'function',
                           WHERE o.oid = a.aggsortop),
                         'PARALLEL = ' || CASE proc.proparallel WHEN 's' THEN 'SAFE'
                                               WHEN 'r' THEN 'RESTRICTED' ELSE 'UNSAFE' END,
+                        'SUPPORT = ' || nullif(proc.prosupport, 0)::regproc,
                         CASE WHEN a.aggkind = 'h' THEN 'HYPOTHETICAL' END))
   FROM proc
   JOIN pg_aggregate a ON a.aggfnoid = proc.oid

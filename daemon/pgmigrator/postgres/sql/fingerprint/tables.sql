@@ -1,7 +1,8 @@
 -- Tables (ordinary, partitioned, foreign), their columns and what hangs on them, written so that
--- the versions 15 to 18 say the same of the same, and as far as possible as DDL has it. Left out:
--- not-null constraints, which 18 lists as constraints (NOT NULL says it); foreign keys, triggers and
--- identities that partitions have from above; what options.sql has.
+-- the versions 15 to 19 say the same of the same, and as far as possible as DDL has it. Left out:
+-- not-null constraints, which 18 lists as constraints (NOT NULL says it), unless they are not valid:
+-- such a one comes after the rows, which need not fit; foreign keys, triggers and identities that
+-- partitions have from above; what options.sql has.
 WITH rel AS (
     SELECT c.*, '"' || replace(n.nspname, '"', '""') || '"."' || replace(c.relname, '"', '""')
                 || '"' AS q
@@ -45,7 +46,7 @@ SELECT r.q, 'column',
        concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
                  CASE WHEN a.attcollation <> t.typcollation
                       THEN 'COLLATE ' || a.attcollation::regcollation END,
-                 CASE WHEN a.attnotnull THEN 'NOT NULL' END,
+                 CASE WHEN a.attnotnull AND invalid.conkey IS NULL THEN 'NOT NULL' END,
                  CASE a.attgenerated
                       WHEN 's' THEN format('GENERATED ALWAYS AS (%%s) STORED', def.expression)
                       WHEN 'v' THEN format('GENERATED ALWAYS AS (%%s) VIRTUAL', def.expression)
@@ -59,6 +60,8 @@ SELECT r.q, 'column',
   JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN LATERAL (SELECT pg_get_expr(d.adbin, d.adrelid) AS expression FROM pg_attrdef d
                       WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) def ON true
+  LEFT JOIN pg_constraint invalid ON invalid.conrelid = r.oid AND invalid.contype = 'n'
+                                 AND invalid.conkey = ARRAY[a.attnum] AND NOT invalid.convalidated
 UNION ALL
 SELECT r.q, 'column', 'order: ' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
   FROM rel r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -67,14 +70,17 @@ UNION ALL
 SELECT r.q, 'constraint',
        concat_ws(' ', quote_ident(k.conname),
                  -- storage parameters of a partitioned index: ALTER INDEX does not set them
-                 regexp_replace(pg_get_constraintdef(k.oid), '( DEFERRABLE)?( INITIALLY DEFERRED)?$',
+                 regexp_replace(CASE k.contype
+                                     WHEN 'x' THEN regexp_replace(pg_get_constraintdef(k.oid),
+                                                                  %(named_default)s, '', 'g')
+                                     ELSE pg_get_constraintdef(k.oid) END, '( DEFERRABLE)?( INITIALLY DEFERRED)?$',
                                 concat(' WITH (' || array_to_string(x.reloptions, ', ') || ')',
                                        '\1\2')))
        || CASE WHEN i.indisvalid IS FALSE THEN ', not valid' ELSE '' END
   FROM rel r JOIN pg_constraint k ON k.conrelid = r.oid
   LEFT JOIN pg_index i ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u')
   LEFT JOIN pg_class x ON x.oid = i.indexrelid AND x.relkind = 'I'
- WHERE k.contype IN ('p', 'u', 'f', 'c', 'x')
+ WHERE (k.contype IN ('p', 'u', 'f', 'c', 'x') OR k.contype = 'n' AND NOT k.convalidated)
    AND NOT (k.contype = 'f' AND k.conparentid <> 0)
 UNION ALL
 SELECT r.q, 'trigger', pg_get_triggerdef(g.oid)
