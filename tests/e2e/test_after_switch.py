@@ -179,7 +179,11 @@ def test_the_setting_complete_waits_for_the_switch(
     running = daemon(orders(pair, COMPLETE="true"))
     running.start()
     document = running.wait_phase("ready")
-    (problem,) = document["databases"][0]["problems"]
+    [problem] = [
+        problem
+        for problem in document["databases"][0]["problems"]
+        if not problem["id"].startswith("minor_releases:")  # as old as the servers at hand are
+    ]
     assert (problem["object"], problem["severity"]) == (
         "PGMIGRATOR_MAPPINGS__ORDERS__COMPLETE",
         "note",
