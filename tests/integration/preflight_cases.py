@@ -259,7 +259,7 @@ SERVERS = (
         severity=NOTE,
         object="pg_dump",
         daemon={"PGMIGRATOR_POSTGRES_BIN_DIR": str(Path(__file__).parent / "programs_18_1")},
-        says="update PostgreSQL 18's client programs beside the daemon to 18.6 or newer",
+        says="to 18.6 or newer",
     ),
     Case(
         check="minor_releases",
@@ -789,6 +789,7 @@ CONDITIONS = (
             object=f"{setting} of {whose}",
             here=(
                 'CREATE ROLE "Odd" LOGIN',
+                f'GRANT CREATE ON DATABASE {QUOTED} TO "Odd"',
                 # what is looked for elsewhere is found there
                 """ALTER ROLE "Odd" SET dynamic_library_path = '/nowhere'""",
                 f"ALTER {whose} SET {setting} = {value}",
