@@ -71,6 +71,11 @@ async def read(connection: Connection, passwords: Passwords) -> Roles:
     )
 
 
+async def read_tied(connection: Connection) -> frozenset[str]:
+    """Read which roles of the source its database has to do with."""
+    return frozenset(row["role"] for row in await fetch(connection, query("tied_roles")))
+
+
 async def _read_side(endpoint: Endpoint, role_policy: RolePolicy) -> Roles:
     async with session(endpoint, endpoint.instance.database, ACTION) as connection:
         return await read(connection, role_policy.passwords)
