@@ -9,12 +9,11 @@ from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from pgmigrator.core.conditions import SourceConditions
 from pgmigrator.core.model import RoleDifference
 from pgmigrator.core.roles import RolePolicy, Roles, compare
 from pgmigrator.demo.servers import Server
 from pgmigrator.errors import Refused
-from pgmigrator.postgres import conditions, roles
+from pgmigrator.postgres import roles
 from pgmigrator.postgres.connect import Endpoint, session
 from tests.fixtures.databases import execute
 from tests.fixtures.providers import Postgres
@@ -285,8 +284,7 @@ async def test_a_database_has_to_do_with_roles_that_have_rights_in_it(
 
 
 async def _tied(server: Postgres, database: str) -> set[str]:
-    found = await conditions.read(SourceConditions, endpoint("source", server), database)
-    assert found.tied_roles is not None, found.unread
-    names = [each.role for each in found.tied_roles]
-    assert {"postgres", "public"} <= {*names}
+    async with session(endpoint("source", server), database, "test") as connection:
+        names = await roles.read_tied(connection)
+    assert {"postgres", "public"} <= names
     return {name.removeprefix("tied_") for name in names if name.startswith("tied_")}

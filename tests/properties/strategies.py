@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from hypothesis import strategies as st
 
 from pgmigrator.core import actions as a
-from pgmigrator.core.conditions import SourceConditions
 from pgmigrator.core.facts import Baseline, Conflicts
 from pgmigrator.core.marker import Step
 from pgmigrator.core.model import (
@@ -141,7 +140,7 @@ FACTS: dict[str, Iterable[object]] = {
     "doubt": ["it is an older copy"],
     "schema": [None, Measured((), b.NOW, 20.0)]
     + [_schema(kind, missing=missing) for kind in SchemaKind for missing in (True, False)],
-    "source.conditions": [SourceConditions(tied_roles=())],
+    "tied_roles": [frozenset()],
     "copies": [Copies({b.ORDERS: Tries(9, 9), b.ITEMS: Tries(9, tries)}) for tries in (0, 9)],
     "roles": [None, Measured((), b.NOW, 25.0), _roles(exists=True), _roles(exists=False)],
     "row_counts": [

@@ -3,7 +3,6 @@
 import pytest
 
 from pgmigrator.core import actions as a
-from pgmigrator.core.conditions import SourceConditions
 from pgmigrator.core.decide import decide, throttles
 from pgmigrator.core.facts import Conflicts, PartitionedTable
 from pgmigrator.core.marker import Step
@@ -136,7 +135,7 @@ REFUSED_ROLE: dict[str, object] = {
     "roles": Measured((NO_ROLE,), NOW, 25.0),
     "waiting": frozenset({"CreateRoles"}),
 }
-NOT_NEEDED: dict[str, object] = {"source.conditions": SourceConditions(tied_roles=())}
+NOT_NEEDED: dict[str, object] = {"tied_roles": frozenset()}
 
 
 def failing(since_progress: int) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from pgmigrator.core.conditions import SourceConditions, TiedRole
 from pgmigrator.core.gates import GATE_NAMES, Evidence, evaluate
 from pgmigrator.core.history import Counter
 from pgmigrator.core.marker import Step
@@ -121,9 +120,7 @@ CASES: list[tuple[str, GateStatus, dict[str, object]]] = [
         FAIL,
         {
             "obs.roles": Measured((DIFFERENT_ROLE,), NOW, 20.0),
-            "obs.source.conditions": SourceConditions(
-                tied_roles=(TiedRole(role=DIFFERENT_ROLE.role),)
-            ),
+            "obs.tied_roles": frozenset({DIFFERENT_ROLE.role}),
         },
     ),
     ("roles_match", UNKNOWN, {"obs.roles": None}),
@@ -163,7 +160,7 @@ STILL_PASSES: list[tuple[str, dict[str, object]]] = [
         "roles_match",
         {
             "obs.roles": Measured((DIFFERENT_ROLE,), NOW, 20.0),
-            "obs.source.conditions": SourceConditions(tied_roles=()),
+            "obs.tied_roles": frozenset(),
         },
     ),
     # accepted beforehand by the setting, and named by a finding

@@ -17,7 +17,6 @@ from pgmigrator.core.conditions import (
     SourceConditions,
     StoredSetting,
     Thing,
-    TiedRole,
     UsedTablespace,
 )
 from pgmigrator.core.marker import Step
@@ -225,7 +224,8 @@ TEXT_TABLE: dict[str, object] = {"source.tables.0.partition_collations": ("i:de"
 
 JUST_ENOUGH_SLOTS: dict[str, object] = {SOURCE_SETTING + "max_replication_slots": "6"}
 #: the role that everything here is about, and that this database has to do with; or no role at all
-TIED, UNTIED = here(tied_roles=(TiedRole(role="app"),)), here(tied_roles=())
+TIED: dict[str, object] = {"tied_roles": frozenset({"app"})}
+UNTIED: dict[str, object] = {"tied_roles": frozenset()}
 FAILED: dict[str, object] = {"copies": Copies({ORDERS: Tries(3, 0)})}
 
 Case = tuple[str, Severity, str, Observation, dict[str, object]]
@@ -700,13 +700,13 @@ FIRES: list[Case] = [
     ("partitioned_tablespaces", BLOCKS, "index public.i", FRESH, IN_FAST | FAST_THERE),
     ("partitioned_tablespaces", BLOCKS, "index public.i", EMPTY, IN_FAST | FAST_THERE),
     ("partitioned_tablespaces", DEGRADES, "index public.i", STREAMING, IN_FAST | FAST_THERE),
-    ("preload_libraries", NOTE, "", FRESH, here(preloads=PRELOADS, tied_roles=())),
+    ("preload_libraries", NOTE, "", FRESH, PRELOADED | UNTIED),
     (
         "unknown_settings",
         NOTE,
         "force_parallel_mode of ROLE app",
         FRESH,
-        UNKNOWN | here(stored_settings=KNOBS, tied_roles=()),
+        UNKNOWN | UNTIED,
     ),
     *(
         ("unknown_settings", NOTE, "force_parallel_mode of ROLE app", obs, UNKNOWN | changes)

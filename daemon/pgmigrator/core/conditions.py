@@ -90,13 +90,6 @@ class StoredSetting(Thing):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TiedRole:
-    """A role that the database has to do with (see core/ties.py)."""
-
-    role: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Preload(Thing):
     """A setting that loads libraries at login; the object is whose, as ALTER calls it."""
 
@@ -153,8 +146,6 @@ class SourceConditions:
     #: without those of extensions, which any server takes
     stored_settings: tuple[StoredSetting, ...] = ()
     preloads: tuple[Preload, ...] = ()
-    #: None: not read
-    tied_roles: tuple[TiedRole, ...] | None = None
     time_zones: tuple[Thing, ...] = ()
     md5_passwords: tuple[Thing, ...] = ()
     compressions: tuple[Thing, ...] = ()

@@ -258,6 +258,9 @@ class Observation:
     #: None: not compared
     schema: Measured[tuple[SchemaItem, ...]] | None = None
     roles: Measured[tuple[RoleDifference, ...]] | None = None
+    #: roles that the database has to do with, read whenever roles differ (see core/ties.py); None:
+    #: not read
+    tied_roles: frozenset[str] | None = None
     #: what of the roles the destination refused when they were last created
     roles_refused: tuple[RoleRefusal, ...] = ()
     copies: Copies = Copies()

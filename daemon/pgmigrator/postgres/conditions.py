@@ -41,12 +41,6 @@ async def read(
         return kind(unread={"everything": str(error)})
 
 
-def _row_type(field_type: Any) -> Any:
-    """Return X of `tuple[X, ...]`, or of that or None."""
-    (first, *_) = get_args(field_type)
-    return _row_type(first) if get_args(first) else first
-
-
 async def _read(
     kind: type[C],
     endpoint: Endpoint,
@@ -59,7 +53,7 @@ async def _read(
     for field in fields(kind):
         if field.name == "unread":
             continue
-        row_type = _row_type(types[field.name])
+        (row_type, *_) = get_args(types[field.name])
         try:
             if row_type is ExtensionRows:
                 read[field.name] = await extension_rows.read(endpoint, connection, columns)

@@ -365,6 +365,10 @@ class Observer:
     async def _compare(self, obs: Observation, steps: frozenset[Step]) -> Observation:
         found = await self._roles.get(self._compare_roles)
         obs = replace(obs, roles=found)
+        if found.value:
+            # afterwards, each time: a role that is not here yet may have been granted something
+            here = await self._sessions.get(self.source, obs.database)
+            obs = replace(obs, tied_roles=await roles.read_tied(here))
         if Step.SUBSCRIBED not in steps:
             route = await self._route.get(
                 lambda: subscription.probe_route(self.source, self.destination)

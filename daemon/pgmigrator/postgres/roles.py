@@ -73,6 +73,11 @@ async def read(connection: Connection, passwords: Passwords) -> Roles:
     )
 
 
+async def read_tied(connection: Connection) -> frozenset[str]:
+    """Read which roles of the source its database has to do with."""
+    return frozenset(row["role"] for row in await fetch(connection, query("tied_roles")))
+
+
 async def create(
     source: Endpoint, destination: Endpoint, role_policy: RolePolicy
 ) -> tuple[RoleRefusal, ...]:
