@@ -1,11 +1,11 @@
-"""What 18 brought arrives whole: of a source that is as new as its destination."""
+"""What 18 brought arrives whole: of a source that has it, or else of one like its destination."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e import shop
 from tests.e2e.following import drift, dump, streams
-from tests.fixtures.daemon import Daemon, orders
+from tests.fixtures.daemon import Daemon, orders, problems_of
 from tests.fixtures.servers import PairFactory
 
 FEATURES = (
@@ -50,6 +50,8 @@ FEATURES = (
     # the application's own: it publishes what is computed, ours does not
     "CREATE PUBLICATION theirs FOR ALL TABLES WITH (publish_generated_columns = stored)",
 )
+ALSO_19 = ("CREATE PUBLICATION most FOR ALL TABLES EXCEPT (TABLE room), ALL SEQUENCES",)
+MOST = "for all tables but public.room, and for all sequences; it is not moved"
 WRITES = (
     "UPDATE room SET note = 'w' || clock_timestamp() WHERE id = '[1,1]'",
     "UPDATE slot SET note = 'w' || clock_timestamp() WHERE lower(id) < 20",
@@ -88,12 +90,19 @@ CHANGES = (
 
 
 def test_what_18_brought_arrives_whole(
-    fresh_pair: PairFactory, daemon: Callable[..., Daemon], client_bin_dir: Path
+    fresh_pair: PairFactory,
+    daemon: Callable[..., Daemon],
+    client_bin_dir: Path,
+    source_version: int,
+    destination_version: int,
 ) -> None:
-    pair = fresh_pair(shop.SOURCE, alike=True)
+    """Of 19 also what that brought: WAL that becomes logical with our slot, and publications."""
+    alike = source_version < 18
+    of_19 = (destination_version if alike else source_version) >= 19
+    pair = fresh_pair(shop.SOURCE | ({"wal_level": "replica"} if of_19 else {}), alike=alike)
     source, destination = pair.source, pair.destination
     shop.execute(source, "CREATE DATABASE shop", database="postgres")
-    shop.execute(source, *FEATURES)
+    shop.execute(source, *FEATURES, *(ALSO_19 if of_19 else ()))
     before = dump(client_bin_dir, pair)
     running = daemon(orders(pair))
     running.start()
@@ -105,6 +114,8 @@ def test_what_18_brought_arrives_whole(
             lambda _: not shop.value(destination, NOT_VALID), "resync", "/status/orders/shop"
         )
         streams(running, "late")
+        running.kill()  # a new one compares the schemas at once
+        running.start()
         running.wait(
             lambda _: shop.value(destination, NOT_VALID) == 2, "what comes last", "/status/orders"
         )
@@ -113,6 +124,10 @@ def test_what_18_brought_arrives_whole(
     assert dump(client_bin_dir, pair) == before
     running.wait(lambda _: not shop.differences(source, destination), "equal rows")
     assert drift(pair) == ()
+    if of_19:
+        assert shop.value(source, "SHOW effective_wal_level") == "logical"
+        told = problems_of(running.database("shop"), "publications")
+        assert told["publication most"]["reason"].startswith(MOST)
     status = running.database("shop")
     assert status["replication"]["apply_errors"] == status["replication"]["sync_errors"] == 0
 

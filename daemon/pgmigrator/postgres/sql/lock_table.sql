@@ -1,4 +1,5 @@
--- what a dump of this database locks at once, and how many locks the whole server has room for
+-- What a dump of this database locks at once, and how many locks the whole server has room for: at the
+-- least. With default settings 15 and 18 took 2.2 times as many and more, 19 took 1.4 times as many.
 SELECT (SELECT count(*) FROM pg_class c
          WHERE c.relkind IN ('r', 'p') AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
            AND c.relpersistence <> 't') AS tables,
