@@ -56,6 +56,16 @@ def test_check_finds_what_is_wrong_and_changes_nothing(
     assert asked.command("check", "--settings-only").returncode == 0
     assert both() == before
 
+    if pair.source.version < 19:  # which has no such encoding
+        shop.execute(
+            pair.source,
+            "CREATE DATABASE mule ENCODING 'MULE_INTERNAL' LOCALE 'C' TEMPLATE template0",
+            database="postgres",
+        )
+        [unread] = json.loads(asked.command("check", "--json").stdout)["orders/mule"]
+        assert unread["check"] == "reachable"
+        assert "pg_dump -E" in unread["fix"]
+
     pair.source.stop()
     silent = asked.command("check")
     assert silent.returncode == 1

@@ -206,7 +206,6 @@ def release(side: str, version_num: int, version: str = "") -> dict[str, object]
 OLD_DESTINATION: dict[str, object] = {"destination.server.version_num": 180_001}
 GERMAN_MONEY = here(settings=setting("lc_monetary", "de_DE.utf8"), money=thing("public.paid"))
 PRELOADS = (Preload(object="ROLE app", role="app", setting="local_preload_libraries=a", path=""),)
-MULE: dict[str, object] = {"source.database": change(database(), {"encoding": "MULE_INTERNAL"})}
 OF_19: dict[str, object] = {"destination.server.version_num": 190_000}
 ESCAPES = there(setting_names=thing("standard_conforming_strings")) | OF_19
 ESCAPING = StoredSetting(
@@ -327,7 +326,6 @@ FIRES: list[Case] = [
         FRESH,
         {"source.database": change(database(), {"encoding": "SQL_ASCII"})},
     ),
-    ("encoding_known", BLOCKS, "shop", FRESH, MULE | OF_19),
     ("source_database", BLOCKS, "sh\nop", FRESH, {"database": "sh\nop"} | OF_19),
     (
         "destination_database",
@@ -863,7 +861,6 @@ SILENT: list[tuple[str, Observation, dict[str, object]]] = [
     ("copy_fails", SWITCHED, FAILED),
     ("copy_fails", STREAMING, {"copies": Copies({ORDERS: Tries(2, 2)})}),
     ("encoding_known", FRESH, {"source.database": change(database(), {"encoding": "LATIN1"})}),
-    ("encoding_known", FRESH, MULE),
     ("source_database", FRESH, {"database": "sh\nop"}),
     (  # it becomes logical with our slot
         "logical_wal",

@@ -16,6 +16,12 @@ log = structlog.get_logger()
 #: a pooler refuses the settings that our sessions begin with
 _POOLER = "a pooler answers there: set HOST and PORT of the instance to those of the server itself"
 
+#: the one encoding that has no way to UTF8; 19 and newer do not have it at all
+_MULE = (
+    "leave it out with EXCLUDE_DATABASES, and move it with pg_dump -E and the encoding of its text"
+    " (EUC_JP, LATIN1, KOI8R...), which a database in another encoding takes"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -72,6 +78,12 @@ def _findings_alone(obs: Observation) -> tuple[Problem, ...]:
         return (problem,)
 
 
+def _fix(error: str) -> str:
+    if "startup parameter" in error:
+        return _POOLER
+    return _MULE if "MULE_INTERNAL" in error else ADDRESS
+
+
 def findings(obs: Observation) -> tuple[Problem, ...]:
     """Return what the checks say, or which server did not answer."""
     silent = tuple(
@@ -80,7 +92,7 @@ def findings(obs: Observation) -> tuple[Problem, ...]:
             severity=Severity.BLOCKS,
             object=side,
             reason=error or "it was not read",
-            fix=_POOLER if "startup parameter" in error else ADDRESS,
+            fix=_fix(error),
         )
         for side, facts, error in (
             ("source", obs.source, obs.source_error),

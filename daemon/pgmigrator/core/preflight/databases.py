@@ -33,7 +33,7 @@ def source_database(obs: Observation) -> Iterator[Found]:
     if obs.source.database is None:
         variable = f"PGMIGRATOR_MAPPINGS__{obs.mapping.upper()}__DATABASES"
         yield BLOCKS, obs.database, "the source has no such database", f"correct {variable}"
-    elif _refuses_old_ways(obs) and set(obs.database) & {"\n", "\r"}:
+    elif destination_server(obs).version_num >= 190000 and set(obs.database) & {"\n", "\r"}:
         yield (
             BLOCKS,
             obs.database,
@@ -41,11 +41,6 @@ def source_database(obs: Observation) -> Iterator[Found]:
             f"on the source: ALTER DATABASE {quote_identifier(obs.database)} RENAME TO ...; or"
             " leave it out with EXCLUDE_DATABASES",
         )
-
-
-def _refuses_old_ways(obs: Observation) -> bool:
-    """Tell whether the destination is 19 or newer: without MULE_INTERNAL and line breaks."""
-    return destination_server(obs).version_num >= 190000
 
 
 @check("destination", BLOCKS, before=True)
@@ -95,21 +90,11 @@ def _unlike(
         )
 
 
-@check("source", BLOCKS, NOTE)
+@check("source", NOTE)
 def encoding_known(obs: Observation) -> Iterator[Found]:
-    """The database has an encoding, which the destination knows: SQL_ASCII converts nothing."""
+    """The database has an encoding: SQL_ASCII checks and converts nothing."""
     assert obs.source is not None
     here = obs.source.database
-    unknown = here is not None and here.encoding == "MULE_INTERNAL" and _refuses_old_ways(obs)
-    if unknown and obs.marker is None:
-        yield (
-            BLOCKS,
-            obs.database,
-            "its encoding is MULE_INTERNAL, which 19 and newer do not have",
-            "move it with pg_dump -E and the encoding of its text (EUC_JP, LATIN1, KOI8R...; UTF8"
-            " is not possible), or to a destination of version 18; until then leave it out with"
-            " EXCLUDE_DATABASES",
-        )
     if here is not None and here.encoding == "SQL_ASCII" and not ended(obs):
         yield (
             NOTE,
