@@ -275,6 +275,7 @@ async def test_a_database_has_to_do_with_roles_that_have_rights_in_it(
     for opened, closed in (
         ("GRANT SELECT ON t TO PUBLIC", "REVOKE SELECT ON t FROM PUBLIC"),
         ("GRANT SELECT (id) ON t TO PUBLIC", "REVOKE SELECT (id) ON t FROM PUBLIC"),
+        ("GRANT CREATE ON SCHEMA public TO PUBLIC", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
         ("GRANT EXECUTE ON FUNCTION f TO PUBLIC", "REVOKE EXECUTE ON FUNCTION f FROM PUBLIC"),
     ):
         execute(clean_source.dsn(source_database), opened)

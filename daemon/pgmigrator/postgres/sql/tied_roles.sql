@@ -1,9 +1,14 @@
--- Roles that this database has to do with. Anybody may do what PUBLIC is granted on a relation, or what
--- a function does with its owner's rights: then it is every role.
+-- Roles that this database has to do with. Anybody may do what PUBLIC is granted on a relation, create
+-- where PUBLIC may, and do what a function does with its owner's rights: then it is every role.
 WITH RECURSIVE here AS (
   SELECT oid FROM pg_database WHERE datname = current_database()
 ), open AS (
-  SELECT EXISTS (SELECT FROM pg_class c
+  SELECT EXISTS (SELECT FROM pg_namespace n, aclexplode(n.nspacl) g
+                  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+                    AND g.grantee = 0 AND g.privilege_type = 'CREATE')
+      OR EXISTS (SELECT FROM pg_database d, here, aclexplode(d.datacl) g
+                  WHERE d.oid = here.oid AND g.grantee = 0 AND g.privilege_type = 'CREATE')
+      OR EXISTS (SELECT FROM pg_class c
                   WHERE c.relnamespace NOT IN (SELECT oid FROM pg_namespace
                                                 WHERE nspname ~ '^pg_' OR nspname = 'information_schema')
                     AND NOT EXISTS (SELECT FROM pg_depend x
