@@ -1,6 +1,5 @@
 """`pgmigrator check` on an instance with 10,000 tables: quick, and without a trace."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ import psycopg
 
 from pgmigrator.demo.servers import Server
 from tests.e2e import shop
+from tests.e2e.test_check_command import found_in
 from tests.fixtures.daemon import Daemon, orders
 from tests.fixtures.servers import PairFactory
 
@@ -71,7 +71,7 @@ def test_ten_thousand_tables_are_checked_and_not_touched(
     found = daemon(orders(pair)).command("check", "--json")
     seconds = time.monotonic() - started
 
-    assert json.loads(found.stdout) == {"orders/shop": []}, found.stderr
+    assert found_in(found.stdout) == {"orders/shop": []}, found.stderr
     assert everything() == before
     print(f"check of {TABLES} tables: {seconds:.1f} s")  # noqa: T201
     assert seconds < BOUND_SECONDS

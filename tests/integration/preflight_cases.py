@@ -817,7 +817,7 @@ CONDITIONS = (
         )
     ),
     Case(
-        check="preload_libraries",  # of a role that the database has nothing to do with
+        check="preload_libraries",  # of a role that only another database has to do with
         severity=NOTE,
         object='session_preload_libraries of ROLE "Odd"',
         here=(
@@ -825,18 +825,7 @@ CONDITIONS = (
             'ALTER ROLE "Odd" SET session_preload_libraries = no_such_library',
         ),
         mend_here='ALTER ROLE "Odd" RESET session_preload_libraries;',
-    ),
-    Case(
-        check="unknown_settings",  # likewise
-        severity=NOTE,
-        object='force_parallel_mode of ROLE "Odd"',
-        here=(
-            'CREATE ROLE "Odd"',
-            """ALTER ROLE "Odd" SET work_mem = '7MB'""",
-            "SET allow_system_table_mods = on; UPDATE pg_db_role_setting SET setconfig ="
-            " setconfig || '{force_parallel_mode=off}'::text[]"
-            " WHERE setconfig::text LIKE '%work_mem=7MB%'",
-        ),
+        simulated={"environment.tied_roles": frozenset({"Odd"})},
     ),
     *(
         Case(

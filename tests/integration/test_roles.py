@@ -250,14 +250,17 @@ async def test_a_database_has_to_do_with_roles_that_have_rights_in_it(
     clean_source: Postgres, source_database: str
 ) -> None:
     roles_ = ("owns", "reads", "ruled", "set_here", "member", "member_of_member", "anyone", "above")
+    roles_ += ("bjørn", "Íris")
     execute(
         clean_source.dsn(source_database),
         *(SQL("CREATE ROLE {}").format(Identifier(f"tied_{role}")) for role in roles_),
         "CREATE ROLE tied_super SUPERUSER",
+        "CREATE ROLE tied_creator CREATEROLE",
         "CREATE ROLE tied_reader IN ROLE pg_read_all_data",
         "CREATE TABLE t (id int PRIMARY KEY)",
         "ALTER TABLE t OWNER TO tied_owns",
         "GRANT SELECT (id) ON t TO tied_reads",
+        'GRANT SELECT ON t TO "tied_bjørn", "tied_Íris"',
         "CREATE POLICY p ON t TO tied_ruled USING (true)",
         SQL("ALTER ROLE tied_set_here IN DATABASE {} SET work_mem = '7MB'").format(
             Identifier(source_database)
@@ -269,7 +272,7 @@ async def test_a_database_has_to_do_with_roles_that_have_rights_in_it(
         "REVOKE EXECUTE ON FUNCTION f FROM PUBLIC",
     )
     execute(clean_source.dsn(), "GRANT CREATE ON DATABASE postgres TO tied_anyone")
-    expected = {*roles_, "super", "reader"} - {"anyone", "above"}
+    expected = {*roles_, "super", "creator", "reader"} - {"anyone", "above"}
     assert await _tied(clean_source, source_database) == expected
     # where anybody may do something, every role counts
     for opened, closed in (
@@ -279,13 +282,35 @@ async def test_a_database_has_to_do_with_roles_that_have_rights_in_it(
         ("GRANT EXECUTE ON FUNCTION f TO PUBLIC", "REVOKE EXECUTE ON FUNCTION f FROM PUBLIC"),
     ):
         execute(clean_source.dsn(source_database), opened)
-        assert await _tied(clean_source, source_database) == {*roles_, "super", "reader"}
+        every = {*roles_, "super", "creator", "reader"}
+        assert await _tied(clean_source, source_database) == every
         execute(clean_source.dsn(source_database), closed)
     assert await _tied(clean_source, source_database) == expected
 
 
+@pytest.mark.parametrize(
+    ("encoding", "role"), [("LATIN1", "bjørn"), ("WIN1252", "Íris"), ("EUC_JP", "bjørn")]
+)
+async def test_names_of_roles_are_known_in_databases_of_other_encodings(
+    clean_source: Postgres, encoding: str, role: str
+) -> None:
+    """Names of roles are bytes, which each database reads in its own encoding."""
+    create = "CREATE DATABASE other TEMPLATE template0 LOCALE 'C' ENCODING {}"
+    execute(clean_source.dsn(), SQL(create).format(encoding))
+    execute(clean_source.dsn(), SQL("CREATE ROLE {}").format(Identifier(f"tied_{role}")))
+    with psycopg.connect(clean_source.dsn("other"), autocommit=True) as connection:
+        connection.execute("SET client_encoding = 'SQL_ASCII'")
+        connection.execute("CREATE TABLE t (id int PRIMARY KEY)")
+        connection.execute(b'GRANT SELECT ON t TO "tied_' + role.encode() + b'"')
+    assert await _tied(clean_source, "other") == {role}
+
+
 async def _tied(server: Postgres, database: str) -> set[str]:
-    async with session(endpoint("source", server), database, "test") as connection:
-        names = await roles.read_tied(connection)
+    source = endpoint("source", server)
+    async with (
+        session(source, database, "test") as connection,
+        session(source, "postgres", "test") as home,
+    ):
+        names = await roles.read_tied(connection, home)
     assert {"postgres", "public"} <= names
     return {name.removeprefix("tied_") for name in names if name.startswith("tied_")}

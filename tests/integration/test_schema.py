@@ -292,7 +292,7 @@ async def test_column_options_that_no_other_server_takes_are_left_out(
     )
     ((thing, reason),) = await ends.schema(created=created)
     assert thing == "column option foreign_to_it of TABLE public other"
-    assert "ALTER TABLE public.other ALTER COLUMN ... RESET (foreign_to_it)" in reason
+    resets = reason.partition("on the source: ")[2]
     options = "SELECT attname, attoptions FROM pg_attribute WHERE attoptions IS NOT NULL"
     found = ends.read(ends.destination, f"{options} AND attrelid >= 16384")
     assert found == [("b", ["n_distinct=5"])]
@@ -300,8 +300,8 @@ async def test_column_options_that_no_other_server_takes_are_left_out(
     differing = [item for item in await ends.differences() if isinstance(item, SchemaItem)]
     assert {item.kind for item in differing} == {"option"}
     assert "pg_attver" not in str(differing)
-    ends.on_source("ALTER TABLE other ALTER COLUMN id RESET (foreign_to_it)")
-    ends.on_source("ALTER TABLE other ALTER COLUMN b RESET (foreign_to_it)")
+    with psycopg.connect(ends.source.dsn(ends.pair.database), autocommit=True) as connection:
+        connection.execute(resets.encode())
     assert await ends.differences() == []
 
 

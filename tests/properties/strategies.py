@@ -71,6 +71,7 @@ FACTS: dict[str, Iterable[object]] = {
     "environment.route_error": [None, "", "timeout"],
     "environment.pg_dump_versions": [(), (170_012,), (180_001,)],
     "environment.copying_databases": [1, 2],
+    "environment.tied_roles": [frozenset({"app"})],
     "environment.colliding_mappings": [("other",)],
     "environment.colliding_roles": [_roles(exists=True).value],
     "names": [None],

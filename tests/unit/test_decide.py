@@ -135,14 +135,17 @@ REFUSED_ROLE: dict[str, object] = {
     "roles": Measured((NO_ROLE,), NOW, 25.0),
     "waiting": frozenset({"CreateRoles"}),
 }
-NOT_NEEDED: dict[str, object] = {"tied_roles": frozenset()}
+NOT_NEEDED: dict[str, object] = {
+    "tied_roles": frozenset(),
+    "environment.tied_roles": frozenset({NO_ROLE.role}),
+}
 
 
-def failing(since_progress: int) -> dict[str, object]:
-    """The copy of a table fails; another table came through so many tries ago."""
+def failing(since_progress: int, copied: int = 1) -> dict[str, object]:
+    """The copy of a table fails; so many others came through, the last so many tries ago."""
     return {
         "destination.tables.0.state": "d",
-        "copies": Copies({ORDERS: Tries(9, since_progress)}),
+        "copies": Copies({ORDERS: Tries(9, since_progress)}, states=(("d", 1), ("r", copied))),
     }
 
 
@@ -214,6 +217,7 @@ CASES: list[Case] = [
     # one that fails is not waited for, unless what another table brought may have helped it
     (COPYING, failing(3), Phase.COPYING, a.MarkCopied()),
     (COPYING, failing(2), Phase.COPYING, None),
+    (COPYING, failing(9, copied=0), Phase.COPYING, None),
     (COPYING, failing(3) | {"destination.tables.1.state": "i"}, Phase.COPYING, None),
     (COPYING, {"destination.subscription.enabled": False}, Phase.COPYING, a.EnableSubscription()),
     (COPYING, {"destination.start_remembered": False}, Phase.COPYING, a.RememberStart()),

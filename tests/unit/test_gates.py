@@ -115,12 +115,19 @@ CASES: list[tuple[str, GateStatus, dict[str, object]]] = [
     ("slot_healthy", FAIL, {"obs.source.server.settings.max_slot_wal_keep_size": "-1"}),
     ("slot_healthy", UNKNOWN, NO_SLOT),
     ("roles_match", FAIL, {"obs.roles": Measured((DIFFERENT_ROLE,), NOW, 20.0)}),
+    # no database has to do with it: then all have
+    (
+        "roles_match",
+        FAIL,
+        {"obs.roles": Measured((DIFFERENT_ROLE,), NOW, 20.0), "obs.tied_roles": frozenset()},
+    ),
     (
         "roles_match",
         FAIL,
         {
             "obs.roles": Measured((DIFFERENT_ROLE,), NOW, 20.0),
             "obs.tied_roles": frozenset({DIFFERENT_ROLE.role}),
+            "obs.environment.tied_roles": frozenset({DIFFERENT_ROLE.role}),
         },
     ),
     ("roles_match", UNKNOWN, {"obs.roles": None}),
@@ -161,6 +168,7 @@ STILL_PASSES: list[tuple[str, dict[str, object]]] = [
         {
             "obs.roles": Measured((DIFFERENT_ROLE,), NOW, 20.0),
             "obs.tied_roles": frozenset(),
+            "obs.environment.tied_roles": frozenset({DIFFERENT_ROLE.role}),
         },
     ),
     # accepted beforehand by the setting, and named by a finding

@@ -222,9 +222,12 @@ THEIR_TABLE: dict[str, object] = {
 TEXT_TABLE: dict[str, object] = {"source.tables.0.partition_collations": ("i:de",)}
 
 JUST_ENOUGH_SLOTS: dict[str, object] = {SOURCE_SETTING + "max_replication_slots": "6"}
-#: the role that everything here is about, and that this database has to do with; or no role at all
+#: the role that everything here is about: this database has to do with it; only another one has; or
+#: none at all
 TIED: dict[str, object] = {"tied_roles": frozenset({"app"})}
 UNTIED: dict[str, object] = {"tied_roles": frozenset()}
+UNTIED["environment.tied_roles"] = frozenset({"app"})
+NOBODYS: dict[str, object] = {"tied_roles": frozenset()}
 FAILED: dict[str, object] = {"copies": Copies({ORDERS: Tries(3, 0)})}
 
 Case = tuple[str, Severity, str, Observation, dict[str, object]]
@@ -397,6 +400,8 @@ FIRES: list[Case] = [
     ),
     ("role_conflicts", BLOCKS, "role app", FRESH, {"roles": OTHER_ROLE} | TIED),
     ("role_conflicts", NOTE, "role app", FRESH, {"roles": OTHER_ROLE} | UNTIED),
+    ("role_conflicts", BLOCKS, "role app", FRESH, {"roles": OTHER_ROLE} | NOBODYS),
+    ("roles_refused", DEGRADES, 'role "app"', STREAMING, REFUSED | NOBODYS),
     ("role_conflicts", NOTE, "role app", STREAMING, {"roles": OTHER_ROLE} | UNTIED),
     ("roles_refused", DEGRADES, 'role "app"', FRESH, REFUSED),
     ("roles_refused", DEGRADES, 'role "app"', STREAMING, REFUSED | TIED),

@@ -44,7 +44,7 @@ def observe(known: Copies, obs: Observation, *, failures: int, first: bool) -> C
     if obs.source is not None and there.subscription.worker_running:
         tries = _tries(known.tries, there, failures=failures, first=first, progress=progress)
     known = replace(known, tries=tries, states=tuple(sorted(states.items())))
-    if _syncing(there.subscription) or states != before or known.moved_at is None:
+    if _works(tries, there) or states != before or known.moved_at is None:
         return replace(known, moved_at=obs.at, still_ticks=0)
     return _stood_still(known)
 
@@ -87,6 +87,13 @@ def _ended(table: DestinationTable, last: Tries, *, busy: bool) -> bool:
     return not busy
 
 
+def _works(tries: Mapping[TableName, Tries], there: DestinationFacts) -> bool:
+    """Tell whether a table is being copied: a try of one that fails again and again is no copy."""
+    return any(
+        table.worker and tries.get(table.name, Tries()).failed < TRIES for table in there.tables
+    )
+
+
 def _syncing(subscription: Subscription) -> int:
     return subscription.workers.get("table synchronization", 0)
 
@@ -97,9 +104,15 @@ def failing(obs: Observation) -> frozenset[TableName]:
 
 
 def hopeful(obs: Observation) -> frozenset[TableName]:
-    """Those of them that may succeed yet: what another table brought may be what they lacked."""
+    """Those of them that may succeed yet: what another table brought may be what they lacked.
+
+    Where more fail than were copied, all may: what they lack is the server's, a slot or room.
+    """
+    found = failing(obs)
     tries = obs.copies.tries
-    return frozenset(name for name in failing(obs) if tries[name].since_progress < TRIES)
+    if len(found) > sum(dict(obs.copies.states).get(state, 0) for state in _COPIED):
+        return found
+    return frozenset(name for name in found if tries[name].since_progress < TRIES)
 
 
 def holds_place(obs: Observation, known: Copies) -> bool:
@@ -120,4 +133,4 @@ def holds_place(obs: Observation, known: Copies) -> bool:
         return False
     if Step.SUBSCRIBED not in marker.steps or Step.COPIED in marker.steps:
         return False
-    return _syncing(there.subscription) > 0 or not stalled
+    return _works(known.tries, there) or not stalled

@@ -263,7 +263,7 @@ def beginning(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
     if obs.marker is not None or obs.destination is None:
         return None
     if obs.roles is None or obs.environment.route_error is None:
-        return Decision(Phase.PREFLIGHT, "the checks are not through yet")
+        return Decision(Phase.PREFLIGHT, _not_through(obs))
     roles = upkeep.roles(obs)
     # those of other databases may wait for a person: this one does not
     needed = [r.role for r in obs.roles.value if not r.exists and concerns(r.role, obs)]
@@ -272,6 +272,11 @@ def beginning(obs: Observation, _: tuple[Problem, ...]) -> Decision | None:
     if obs.destination.database is None:
         return Decision(Phase.PREFLIGHT, "creating the database", (*roles, a.CreateDatabase()))
     return Decision(Phase.PREFLIGHT, "adopting the empty database", (*roles, a.AdoptDatabase()))
+
+
+def _not_through(obs: Observation) -> str:
+    """Say that the checks are not through yet, and what keeps them."""
+    return "; ".join(filter(None, ("the checks are not through yet", obs.source_error)))
 
 
 def schema(obs: Observation, _: tuple[Problem, ...]) -> Decision:
@@ -284,7 +289,7 @@ def _next_schema_step(obs: Observation, marker: Marker | None) -> tuple[str, tup
     assert obs.destination is not None
     assert marker is not None
     if obs.roles is None or obs.environment.route_error is None:
-        return "the checks are not through yet", ()
+        return _not_through(obs), ()
     if Step.SCHEMA_DONE not in marker.steps:
         if obs.destination.has_user_objects and marker.created:
             return "an unfinished schema is dropped", (a.DropUnfinishedDatabase(),)

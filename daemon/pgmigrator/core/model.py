@@ -208,6 +208,8 @@ class Environment:
     lingering_databases: tuple[str, ...] = ()
     #: mappings that bring a database of the same name to the same destination
     colliding_mappings: tuple[str, ...] = ()
+    #: roles that some database of this mapping has to do with (see core/ties.py)
+    tied_roles: frozenset[str] = frozenset()
     #: roles that another mapping brings to the same destination otherwise
     colliding_roles: tuple[RoleDifference, ...] = ()
 

@@ -4,6 +4,7 @@ Entries carry source OIDs, and the verbose script of pg_restore gives each one's
 left to do is found by OID, never by parsing names.
 """
 
+import asyncio
 import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -39,8 +40,8 @@ _END = r"^(?P<end>(?:-- Completed on .*\n\n)?--\n-- PostgreSQL database dump com
 _QUOTED = "|".join(
     (
         r"--.*",
-        r"'(?:[^']|'')*'",
-        r'"(?:[^"]|"")*"',
+        r"'[^']*(?:''[^']*)*'",
+        r'"[^"]*(?:""[^"]*)*"',
         r"(?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$(?s:.*?)\$(?P=tag)\$",
     )
 )
@@ -49,8 +50,8 @@ _ENTRIES = re.compile(f"{_HEADER}|{_END}|{_QUOTED}", re.MULTILINE)
 _STATEMENT_END = re.compile(f"{_QUOTED}|(?P<end>;)", re.MULTILINE)
 _NAME = r'(?:"(?:[^"]|"")*"|[^\s".;()]+)'
 _COLUMN_OPTIONS = re.compile(
-    rf"(?P<before>\s*ALTER (?:FOREIGN )?TABLE (?:ONLY )?{_NAME}(?:\.{_NAME})?"
-    rf" ALTER COLUMN {_NAME} SET )\((?P<options>[^()]*)\);"
+    rf"(?P<column>\s*ALTER (?:FOREIGN )?TABLE (?:ONLY )?{_NAME}(?:\.{_NAME})?"
+    rf" ALTER COLUMN {_NAME}) SET \((?P<options>[^()]*)\);"
 )
 _OWNER = re.compile(r"\s*ALTER [A-Z ]+ (?s:.)* OWNER TO " + _NAME + r";\s*")
 #: Column options that are a server's own book-keeping: 15.20 and its siblings note there which
@@ -109,6 +110,15 @@ class Entry:
         """Leave out a column option; the same entry if it sets none of that name."""
         text = _text(self.statement)
         return replace(self, statement=_bytes(without_option(text, option).strip()))
+
+    def resets(self, option: str) -> str:
+        """Return the statements that take a column option away where it is set."""
+        found = filter(None, map(_COLUMN_OPTIONS.fullmatch, statements(_text(self.statement))))
+        return " ".join(
+            f"{each['column'].strip()} RESET ({option});"
+            for each in found
+            if any(one.startswith(f"{option}=") for one in each["options"].split(", "))
+        )
 
     def without_settings(self, left_out: str) -> "Entry":
         """Leave out the settings of a function that `left_out` (see core/left_out.py) describes."""
@@ -194,11 +204,6 @@ async def _check_lock_table(connection: Connection, database: str) -> None:
         )
 
 
-#: what ends the head of a function, and a setting in it
-_BODY = re.compile(r"\n    (?:AS|BEGIN ATOMIC|RETURN)\b")
-_SET = re.compile(r"""\n    SET "?(?P<name>\w+)"? TO '?(?P<value>[^\n]*?)'?(?=\n)""")
-
-
 async def entries(
     tools: Tools, archive: Archive, section: str, *, tablespaces: bool = True
 ) -> tuple[Entry, ...]:
@@ -210,7 +215,7 @@ async def entries(
     options = ("--verbose", f"--section={section}", f"--file={file}")
     where = () if tablespaces else ("--no-tablespaces",)
     await run_offline(tools, "pg_restore", (*options, *where, str(archive.file)))
-    found = parse(file.read_bytes())
+    found = await asyncio.to_thread(parse, file.read_bytes())  # it takes seconds for many tables
     return tuple(entry.without_settings(archive.left_out) for entry in found)
 
 
@@ -269,7 +274,7 @@ def _without(statement: str, option: str) -> str:
     if found is None:
         return statement
     kept = [one for one in found["options"].split(", ") if not one.startswith(f"{option}=")]
-    return f"{found['before']}({', '.join(kept)});" if kept else ""
+    return f"{found['column']} SET ({', '.join(kept)});" if kept else ""
 
 
 def _text(script: bytes) -> str:

@@ -1,8 +1,8 @@
 """Runs pg_dump and pg_restore as child processes that never outlive their work.
 
 Nothing secret is on a command line: the password is in a 0600 file in a private folder that is
-removed afterwards. A child gets SIGTERM when its parent dies (Linux) or its task is cancelled: both
-programs then cancel what their server is doing. What they say is bounded and redacted.
+removed afterwards. A child gets SIGTERM when its parent dies (Linux) or its task is cancelled:
+pg_dump then cancels what its server is doing. What they say is bounded and redacted.
 """
 
 import asyncio

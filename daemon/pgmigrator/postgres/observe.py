@@ -368,7 +368,8 @@ class Observer:
         if found.value:
             # afterwards, each time: a role that is not here yet may have been granted something
             here = await self._sessions.get(self.source, obs.database)
-            obs = replace(obs, tied_roles=await roles.read_tied(here))
+            home = await self._sessions.get(self.source)
+            obs = replace(obs, tied_roles=await roles.read_tied(here, home))
         if Step.SUBSCRIBED not in steps:
             route = await self._route.get(
                 lambda: subscription.probe_route(self.source, self.destination)

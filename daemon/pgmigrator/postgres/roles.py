@@ -73,9 +73,17 @@ async def read(connection: Connection, passwords: Passwords) -> Roles:
     )
 
 
-async def read_tied(connection: Connection) -> frozenset[str]:
-    """Read which roles of the source its database has to do with."""
-    return frozenset(row["role"] for row in await fetch(connection, query("tied_roles")))
+_NAMES = "SELECT rolname::text AS role FROM pg_roles WHERE oid::bigint = ANY(%(oids)s)"
+
+
+async def read_tied(database: Connection, home: Connection) -> frozenset[str]:
+    """Read which roles of the source a database has to do with.
+
+    `home` is a session where the roles are read: it says their names as they are compared.
+    """
+    oids = [row["oid"] for row in await fetch(database, query("tied_roles"))]
+    named = await fetch(home, _NAMES, {"oids": oids})
+    return frozenset(row["role"] for row in named) | {"public"}
 
 
 async def create(

@@ -138,10 +138,10 @@ def _unknown_option(failure: Failure) -> str:
 
 
 def _left_out(entry: Entry, option: str) -> Failure:
-    reset = f"ALTER TABLE {entry.schema}.{entry.name} ALTER COLUMN ... RESET ({option})"
     return Failure(
         f"column option {option} of {entry}",
-        f"the destination does not know it, and it was left out; on the source, run: {reset}",
+        "the destination does not know it, and it was left out; if nothing needs it, on the source:"
+        f" {entry.resets(option)}",
     )
 
 

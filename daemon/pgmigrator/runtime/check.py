@@ -92,12 +92,14 @@ def findings(obs: Observation) -> tuple[Problem, ...]:
             severity=Severity.BLOCKS,
             object=side,
             reason=error or "it was not read",
-            fix=_fix(error),
+            fix=_fix(error) if facts is None else "mend what it says, and check again",
         )
         for side, facts, error in (
             ("source", obs.source, obs.source_error),
             ("destination", obs.destination, obs.destination_error),
         )
-        if facts is None
+        if facts is None or error
     )
-    return silent or find_problems(obs)
+    if obs.source is None or obs.destination is None:
+        return silent
+    return (*silent, *find_problems(obs))

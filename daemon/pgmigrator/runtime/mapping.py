@@ -118,7 +118,8 @@ class MappingRunner:
         seen = await asyncio.gather(*map(self._observe, self.units.values()))
         observations = [listing.doubted(self.listing, obs) for obs in seen]
         self._announce(observations)
-        shared = self._neighbours.environment(self.name)
+        tied = frozenset(role for obs in observations for role in obs.tied_roles or ())
+        shared = replace(self._neighbours.environment(self.name), tied_roles=tied)
         return [self._with_environment(obs, shared) for obs in observations]
 
     def list_problems(self, phases: Iterable[Phase]) -> tuple[Problem, ...]:

@@ -70,11 +70,11 @@ def copy_fails(obs: Observation) -> Iterator[Found]:
         yield (
             DEGRADES,
             f"table {name}",
-            "its copy fails, and is begun again: the destination refuses a row, or the source a"
-            " read; the other tables and databases go on",
-            "the destination's server log has the reason: the error whose CONTEXT says"
-            f" `COPY {name.name}, line ...`; mend that row on the source, or what refuses it on the"
-            " destination; the table is then copied by itself, within seconds",
+            "its copy fails, and is begun again; the other tables and databases go on",
+            "read the ERROR lines of the destination's server log from about now: a row that is"
+            " refused (the CONTEXT names table and line), a right that the table's owner lacks"
+            " there, or no slot, walsender or worker that is free; once that is mended, the table"
+            " is copied by itself, within seconds",
         )
 
 

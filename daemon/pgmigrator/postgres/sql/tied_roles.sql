@@ -1,5 +1,6 @@
 -- Roles that this database has to do with. Anybody may do what PUBLIC is granted on a relation, create
--- where PUBLIC may, and do what a function does with its owner's rights: then it is every role.
+-- where PUBLIC may, and do what a function does with its owner's rights: then it is every role. By oid:
+-- a database in another encoding than the one where roles are read would spell their names otherwise.
 WITH RECURSIVE here AS (
   SELECT oid FROM pg_database WHERE datname = current_database()
 ), open AS (
@@ -30,9 +31,9 @@ WITH RECURSIVE here AS (
      AND (dbid = here.oid OR dbid = 0 AND classid = 'pg_database'::regclass AND objid = here.oid)
   UNION SELECT setrole FROM pg_db_role_setting, here WHERE setdatabase = here.oid
   -- everywhere: whoever needs no grant, and who is a member of a role that PostgreSQL brings
-  UNION SELECT oid FROM pg_roles WHERE rolsuper OR rolbypassrls OR rolreplication OR rolname ~ '^pg_'
+  UNION SELECT oid FROM pg_roles WHERE rolsuper OR rolbypassrls OR rolreplication
+                                      OR rolcreaterole OR rolcreatedb OR rolname ~ '^pg_'
   UNION SELECT r.oid FROM pg_roles r, open WHERE open.to_all
   UNION SELECT m.member FROM pg_auth_members m JOIN tied t ON m.roleid = t.oid
 )
-SELECT rolname::text AS role FROM pg_roles WHERE oid IN (SELECT oid FROM tied)
-UNION SELECT 'public'
+SELECT oid::bigint FROM tied
