@@ -250,7 +250,6 @@ async def test_a_database_has_to_do_with_roles_that_have_rights_in_it(
     clean_source: Postgres, source_database: str
 ) -> None:
     roles_ = ("owns", "reads", "ruled", "set_here", "member", "member_of_member", "anyone", "above")
-    roles_ += ("bjørn", "Íris")
     execute(
         clean_source.dsn(source_database),
         *(SQL("CREATE ROLE {}").format(Identifier(f"tied_{role}")) for role in roles_),
@@ -260,7 +259,6 @@ async def test_a_database_has_to_do_with_roles_that_have_rights_in_it(
         "CREATE TABLE t (id int PRIMARY KEY)",
         "ALTER TABLE t OWNER TO tied_owns",
         "GRANT SELECT (id) ON t TO tied_reads",
-        'GRANT SELECT ON t TO "tied_bjørn", "tied_Íris"',
         "CREATE POLICY p ON t TO tied_ruled USING (true)",
         SQL("ALTER ROLE tied_set_here IN DATABASE {} SET work_mem = '7MB'").format(
             Identifier(source_database)

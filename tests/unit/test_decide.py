@@ -681,6 +681,12 @@ def test_a_copy_that_is_held_back_says_so(
     assert throttles(change(base, {"environment.copying_databases": copying})) == expected
 
 
+def test_what_keeps_the_checks_is_said() -> None:
+    waiting: dict[str, object] = {"roles": None, "source_error": "source old: no"}
+    reason = decide(change(FRESH, waiting), ()).reason
+    assert reason == "the checks are not through yet; source old: no"
+
+
 def test_sequences_are_followed_in_the_tick_that_asks_for_a_lock() -> None:
     changed = change(STREAMING, LOST_IDENTITY | BEHIND)
     decision = decide(changed, find_problems(changed))
