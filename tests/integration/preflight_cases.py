@@ -7,6 +7,7 @@ observed, as it would read there. Checks that need a migration under way in full
 tests of their own: ELSEWHERE, in test_preflight.py.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +103,8 @@ def label_of(catalog: str, oid: str) -> str:
 
 INSTANCE = "PGMIGRATOR_INSTANCES__OLD__"
 MAPPING = "PGMIGRATOR_MAPPINGS__ORDERS__"
+#: another database of the mapping
+WITH_ANOTHER = {f"{MAPPING}DATABASES": json.dumps([DATABASE, "postgres"])}
 PLAIN_ROLE = "CREATE ROLE plain LOGIN PASSWORD 'secret'"
 AS_PLAIN = {f"{INSTANCE}USER": "plain", f"{INSTANCE}PASSWORD": "secret"}
 RULES = (
@@ -399,11 +402,20 @@ DATABASES = (
         for severity, conflicts in ((BLOCKS, "fail"), (NOTE, "merge"), (NOTE, "skip"))
     ),
     Case(
-        check="role_conflicts",  # of a role that the database has nothing to do with
+        check="role_conflicts",  # of a role that only another database has to do with
         severity=NOTE,
+        object="role app",
+        here=("CREATE ROLE app LOGIN", "GRANT CREATE ON DATABASE postgres TO app"),
+        there=("CREATE ROLE app NOLOGIN",),
+        daemon=WITH_ANOTHER,
+    ),
+    Case(
+        check="role_conflicts",  # of a role that none has to do with
+        severity=BLOCKS,
         object="role app",
         here=("CREATE ROLE app LOGIN",),
         there=("CREATE ROLE app NOLOGIN",),
+        daemon=WITH_ANOTHER,
     ),
     Case(
         check="role_conflicts",
@@ -817,15 +829,16 @@ CONDITIONS = (
         )
     ),
     Case(
-        check="preload_libraries",  # of a role that only another database has to do with
+        check="preload_libraries",  # likewise of one of another database
         severity=NOTE,
         object='session_preload_libraries of ROLE "Odd"',
         here=(
             'CREATE ROLE "Odd" LOGIN',
+            'GRANT CREATE ON DATABASE postgres TO "Odd"',
             'ALTER ROLE "Odd" SET session_preload_libraries = no_such_library',
         ),
+        daemon=WITH_ANOTHER,
         mend_here='ALTER ROLE "Odd" RESET session_preload_libraries;',
-        simulated={"environment.tied_roles": frozenset({"Odd"})},
     ),
     *(
         Case(
